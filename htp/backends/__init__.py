@@ -1,0 +1,1 @@
+"""One file per capture mechanism. Deleting a file and its row in ``htp.registry`` removes it."""

@@ -1,0 +1,62 @@
+"""Every error that HTP raises.
+
+Each text says what happened, what was found and what is accepted, and then gives a hint.
+"""
+
+import difflib
+from typing import Iterable, Optional
+
+__all__ = [
+    "BackendUnavailableError",
+    "CaptureError",
+    "HTPError",
+    "InvalidModelError",
+    "UnknownModuleError",
+    "UnsupportedTorchError",
+    "did_you_mean",
+]
+
+
+class HTPError(Exception):
+    """The parent of every error that HTP raises.
+
+    Args:
+        message: what happened, what was found and what is accepted.
+        hint: what the reader can do about it.
+    """
+
+    def __init__(self, message: str, hint: Optional[str] = None) -> None:
+        self.hint = hint
+        super().__init__(f"{message}\nHint: {hint}" if hint else message)
+
+
+class UnsupportedTorchError(HTPError):
+    """The installed torch is missing or older than every registered backend accepts."""
+
+
+class BackendUnavailableError(HTPError):
+    """The backend does not exist, or its probe says that it cannot run here."""
+
+
+class CaptureError(HTPError):
+    """The export failed, its arguments don't fit, or what was captured doesn't fit the file."""
+
+
+class InvalidModelError(HTPError):
+    """The file is not an ONNX model, is damaged, or carries tags that cannot be read."""
+
+
+class UnknownModuleError(HTPError, LookupError):
+    """No node, value or module of that name is in the model."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint that names the closest of ``known``, or lists a few of them."""
+    names = sorted({candidate for candidate in known if candidate})
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if close:
+        return "did you mean " + " or ".join(repr(candidate) for candidate in close) + "?"
+    if not names:
+        return "the model has no named ones."
+    shown = ", ".join(names[:8])
+    return f"known are {shown}" + (f" and {len(names) - 8} more." if len(names) > 8 else ".")

@@ -1,0 +1,89 @@
+"""What a backend tells of a graph: the form that capture, completion and reading share.
+
+A record holds the edges of a graph and nothing of its weights, so a model of any size has a small
+one. Value names are unique within a graph and everything nested in it, as ONNX demands.
+"""
+
+from dataclasses import dataclass, field
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from htp.scope import ModuleCall, Stack
+
+__all__ = ["Capture", "GraphRecord", "NodeRecord"]
+
+
+@dataclass
+class NodeRecord:
+    """One node and what was captured of its owner.
+
+    Attributes:
+        op: operator with its domain, for example ``Gemm`` or ``com.example::Foo``.
+        inputs: value names, ``""`` for an input left out.
+        outputs: value names, ``""`` for an output left out.
+        owner: stack of the owner, or None when the exporter left no record.
+        shared: other calls that this node stands for.
+        bodies: nested graphs, in the order of the node's attributes.
+    """
+
+    op: str
+    inputs: List[str]
+    outputs: List[str]
+    owner: Optional[Stack] = None
+    shared: Tuple[ModuleCall, ...] = ()
+    bodies: List["GraphRecord"] = field(default_factory=list)
+
+
+@dataclass
+class GraphRecord:
+    """A graph, a nested body or a function body.
+
+    Attributes:
+        inputs: value names of the graph's inputs.
+        outputs: value names of the graph's outputs.
+        nodes: in topological order, as ONNX demands.
+        parameters: for each initializer known to be a parameter or buffer of the model, the names
+            that ``named_parameters``/``named_buffers`` give it (several when it is tied).
+        functions: bodies of the model's local functions (only on the main graph).
+    """
+
+    inputs: List[str] = field(default_factory=list)
+    outputs: List[str] = field(default_factory=list)
+    nodes: List[NodeRecord] = field(default_factory=list)
+    parameters: Dict[str, Tuple[str, ...]] = field(default_factory=dict)
+    functions: List["GraphRecord"] = field(default_factory=list)
+
+    def walk(self) -> Iterator[NodeRecord]:
+        """Every node in document order: a node, then its bodies; the functions last."""
+        for node in self.nodes:
+            yield node
+            for body in node.bodies:
+                yield from body.walk()
+        for function in self.functions:
+            yield from function.walk()
+
+    def graphs(self) -> Iterator["GraphRecord"]:
+        """This graph, every nested body and every function body."""
+        yield self
+        for node in self.nodes:
+            for body in node.bodies:
+                yield from body.graphs()
+        for function in self.functions:
+            yield from function.graphs()
+
+
+@dataclass
+class Capture:
+    """What a backend brings home from one run of torch's exporter.
+
+    Attributes:
+        data: the serialised ``ModelProto``, byte for byte as torch wrote it.
+        after: the record of ``data``, node for node in document order, with the captured owners.
+        before: the record of the graph as it was first built, before torch rewrote it; None when
+            it was not rewritten. Values that survived keep their names.
+        calls: every module call of the forward pass in order, also of modules that left no node.
+    """
+
+    data: bytes
+    after: GraphRecord
+    before: Optional[GraphRecord] = None
+    calls: Tuple[Stack, ...] = ()

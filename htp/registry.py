@@ -1,0 +1,304 @@
+"""The table of backends, and which one an installed torch selects.
+
+Rows name their backend by a string, so that nothing is imported before it is chosen. ``select`` is
+a pure function of a release and the rows.
+"""
+
+import importlib
+import os
+import threading
+import warnings
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+
+from htp import torch_release
+from htp.backends.base import CaptureBackend
+from htp.errors import BackendUnavailableError, UnsupportedTorchError, did_you_mean
+
+__all__ = ["BackendInfo", "BackendSpec", "backends", "chosen", "load", "register_backend", "select"]
+
+ENTRY_POINTS = "htp.backends"
+OVERRIDE = "HTP_BACKEND"
+
+
+@dataclass(frozen=True)
+class BackendSpec:
+    """One row of the table.
+
+    Attributes:
+        name: what ``backend=`` and ``HTP_BACKEND`` call it.
+        torch: the releases that it accepts, as a PEP 440 specifier (``">=2.5"``).
+        target: where the class stands, ``"package.module:Class"``; called without arguments.
+        default: the releases that select it when nothing else is said; ``""`` for never. The last
+            registered row wins where two rows claim a release.
+        install: what to install when ``target`` cannot be imported.
+    """
+
+    name: str
+    torch: str
+    target: str
+    default: str = ""
+    install: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name or not isinstance(self.name, str):
+            raise ValueError(f"a backend needs a name, found {self.name!r}")
+        if ":" not in self.target:
+            raise ValueError(f"backend {self.name!r}: target {self.target!r} is not 'module:Class'")
+        for field in (self.torch, self.default):
+            try:
+                SpecifierSet(field)
+            except InvalidSpecifier as error:
+                raise ValueError(f"backend {self.name!r}: {error}") from error
+
+    def accepts(self, release: Version) -> bool:
+        """Whether this backend is meant for that release."""
+        return release in SpecifierSet(self.torch)
+
+    def is_default_for(self, release: Version) -> bool:
+        """Whether that release selects this backend when nothing else is said."""
+        return bool(self.default) and release in SpecifierSet(self.default)
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """A registered backend and its state on this machine.
+
+    Attributes:
+        name: its name.
+        torch: the releases that it accepts.
+        usable: whether it can run here.
+        reason: why it cannot, or None.
+        default: whether it is the one chosen at import.
+    """
+
+    name: str
+    torch: str
+    usable: bool
+    reason: Optional[str]
+    default: bool
+
+
+_BUILT_IN: Tuple[BackendSpec, ...] = (
+    BackendSpec(
+        name="torchscript",
+        torch=f">={torch_release.OLDEST}",
+        target="htp.backends.torchscript:TorchScriptBackend",
+        default=f">={torch_release.OLDEST},<{torch_release.FX_IS_DEFAULT_SINCE}",
+    ),
+    BackendSpec(
+        name="fx",
+        torch=f">={torch_release.FX_SINCE}",
+        target="htp.backends.fx:FxBackend",
+        default=f">={torch_release.FX_IS_DEFAULT_SINCE}",
+        install="onnxscript",
+    ),
+)
+
+_lock = threading.RLock()
+_registered: Dict[str, BackendSpec] = {spec.name: spec for spec in _BUILT_IN}
+_discovered = False
+
+
+def _discover() -> None:
+    """Add the rows that installed packages announce; a broken one warns and is left out."""
+    global _discovered
+    with _lock:
+        if _discovered:
+            return
+        _discovered = True
+        found: Any = metadata.entry_points()
+        group = (
+            found.select(group=ENTRY_POINTS)
+            if hasattr(found, "select")
+            else found.get(ENTRY_POINTS, ())
+        )
+        for point in sorted(group, key=lambda entry: str(entry.name)):
+            try:
+                register_backend(point.load())
+            except Exception as error:  # a stranger's package may fail in any way
+                warnings.warn(
+                    f"HTP leaves out the backend plug-in {point.name!r} ({point.value}): "
+                    f"{type(error).__name__}: {error}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+
+
+def register_backend(spec: BackendSpec) -> None:
+    """Add a backend to the table.
+
+    A backend registered later is preferred where its ``default`` claims the same release. The
+    entry-point group ``htp.backends`` does the same for installed packages: each entry point
+    names a ``BackendSpec``.
+
+    Args:
+        spec: the row.
+
+    Raises:
+        TypeError: ``spec`` is not a ``BackendSpec``.
+        ValueError: a backend of that name is registered already.
+    """
+    if not isinstance(spec, BackendSpec):
+        raise TypeError(f"register_backend takes an htp.BackendSpec, found {type(spec).__name__}")
+    with _lock:
+        if spec.name in _registered:
+            raise ValueError(f"a backend named {spec.name!r} is registered already")
+        _registered[spec.name] = spec
+
+
+def specs() -> List[BackendSpec]:
+    """Every row: the built-in ones, then plug-ins in the order in which they came."""
+    _discover()
+    with _lock:
+        return list(_registered.values())
+
+
+def select(release: Optional[Version], rows: Sequence[BackendSpec]) -> Optional[str]:
+    """The name of the backend that a torch release selects, or None.
+
+    Where no row claims the release as its default, the last one that accepts it is taken.
+    """
+    if release is None:
+        return None
+    for claims in (BackendSpec.is_default_for, BackendSpec.accepts):
+        for spec in reversed(rows):
+            if claims(spec, release) and spec.accepts(release):
+                return spec.name
+    return None
+
+
+def default_name() -> Optional[str]:
+    """The built-in backend that the installed torch selects. Plug-ins are not looked for yet, so
+    that ``import htp`` stays cheap; ``chosen`` takes them into account at the first export."""
+    override = os.environ.get(OVERRIDE)
+    return override or select(torch_release.RELEASE, _BUILT_IN)
+
+
+def _find(name: str) -> BackendSpec:
+    rows = specs()
+    for spec in rows:
+        if spec.name == name:
+            return spec
+    names = [spec.name for spec in rows]
+    raise BackendUnavailableError(
+        f"There is no backend {name!r}. Registered are {', '.join(names)}.",
+        did_you_mean(name, names),
+    )
+
+
+def _refusal() -> UnsupportedTorchError:
+    rows = "\n".join(f"  {spec.name}: torch{spec.torch}" for spec in specs())
+    if torch_release.TORCH is None:
+        return UnsupportedTorchError(
+            f"torch is not installed. Backends and the releases they accept:\n{rows}",
+            "install torch, for example with: pip install 'htp[torch]'",
+        )
+    return UnsupportedTorchError(
+        f"No capture backend accepts torch {torch_release.TORCH}. "
+        f"Backends and the releases they accept:\n{rows}",
+        "install one of those torch releases, or register a backend for this one.",
+    )
+
+
+def chosen(name: Optional[str] = None) -> BackendSpec:
+    """The row to use: ``name``, else ``HTP_BACKEND``, else what the installed torch selects.
+
+    Raises:
+        BackendUnavailableError: there is no backend of that name, or it does not accept this torch.
+        UnsupportedTorchError: torch is missing, or no backend accepts it.
+    """
+    name = name or os.environ.get(OVERRIDE)
+    if torch_release.RELEASE is None or torch_release.RELEASE < torch_release.OLDEST:
+        if not any(
+            torch_release.RELEASE and spec.accepts(torch_release.RELEASE) for spec in specs()
+        ):
+            raise _refusal()
+    if name is None:
+        name = select(torch_release.RELEASE, specs())
+        if name is None:
+            raise _refusal()
+        return _newest_usable(_find(name))
+    spec = _find(name)
+    if torch_release.RELEASE is not None and not spec.accepts(torch_release.RELEASE):
+        raise BackendUnavailableError(
+            f"Backend {name!r} accepts torch{spec.torch}; found torch {torch_release.TORCH}.",
+            "leave out backend= to take the one that fits this torch.",
+        )
+    return spec
+
+
+def _newest_usable(spec: BackendSpec) -> BackendSpec:
+    """For a torch newer than any tested: say so once, and take the newest backend that can run."""
+    release = torch_release.RELEASE
+    if release is None or release.release[:2] <= torch_release.NEWEST_TESTED.release[:2]:
+        return spec
+    candidates = [spec] + [row for row in reversed(specs()) if row != spec and row.accepts(release)]
+    usable = next((row for row in candidates if reason_against(row) is None), spec)
+    warnings.warn(
+        f"torch {torch_release.TORCH} is newer than any that HTP was tested with "
+        f"(up to {torch_release.NEWEST_TESTED}); taking backend {usable.name!r}.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return usable
+
+
+def load(spec: BackendSpec) -> CaptureBackend:
+    """Import the backend of a row and ask its probe.
+
+    Raises:
+        BackendUnavailableError: it cannot be imported, or its probe says why it cannot run.
+    """
+    reason = reason_against(spec)
+    if reason is not None:
+        others = [row.name for row in specs() if row != spec and reason_against(row) is None]
+        hint = "run 'htp doctor' for the state of every backend and companion."
+        if others:
+            hint = f"backend={others[0]!r} can run here; {hint}"
+        raise BackendUnavailableError(
+            f"Backend {spec.name!r} cannot run on torch {torch_release.TORCH}: {reason}", hint
+        )
+    return _instance(spec)
+
+
+def _instance(spec: BackendSpec) -> CaptureBackend:
+    module, _, attribute = spec.target.partition(":")
+    backend: CaptureBackend = getattr(importlib.import_module(module), attribute)()
+    return backend
+
+
+def reason_against(spec: BackendSpec) -> Optional[str]:
+    """Why a backend cannot run on the installed torch, in one line, or None when it can."""
+    release = torch_release.RELEASE
+    if torch_release.TORCH is None:
+        return "torch is not installed"
+    if release is None:
+        return f"torch calls itself {torch_release.TORCH!r}, which is not a version"
+    if not spec.accepts(release):
+        return f"needs torch{spec.torch}"
+    try:
+        return _instance(spec).probe()
+    except ImportError as error:
+        hint = f" (install {spec.install})" if spec.install else ""
+        return f"cannot be imported: {error}{hint}"
+
+
+def backends() -> List[BackendInfo]:
+    """Every registered backend: its name, the releases it accepts, and whether it can run here.
+
+    This imports torch, because each backend's probe looks at what it needs.
+    """
+    rows = specs()
+    default = os.environ.get(OVERRIDE) or select(torch_release.RELEASE, rows)
+    infos = []
+    for spec in rows:
+        reason = reason_against(spec)
+        infos.append(
+            BackendInfo(spec.name, spec.torch, reason is None, reason, spec.name == default)
+        )
+    return infos

@@ -1,0 +1,136 @@
+"""What is said of a node: module calls, tags, provenance and coverage.
+
+Values only. Nothing here imports onnx or torch, so every other file may import this one.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Dict, Iterable, Iterator, NamedTuple, Sequence, Tuple
+
+__all__ = ["Coverage", "ModuleCall", "Provenance", "Stack", "Tag", "common_stack"]
+
+
+class ModuleCall(NamedTuple):
+    """One execution of ``module.__call__`` during the export's forward pass.
+
+    Attributes:
+        path: attribute path that ``model.get_submodule(path)`` accepts; ``""`` is the root.
+        type: qualified class name, for example ``torch.nn.modules.linear.Linear``.
+        call: which call of that module object this is, counted from 0.
+    """
+
+    path: str
+    type: str
+    call: int
+
+    @property
+    def class_name(self) -> str:
+        """The class's own name, without the package: ``Linear``."""
+        return self.type.rpartition(".")[2]
+
+    def __str__(self) -> str:
+        return f"{self.path}@{self.call}" if self.call else self.path
+
+
+Stack = Tuple[ModuleCall, ...]
+"""Module calls from the root (first) to the owner (last). Empty: nothing is known."""
+
+
+class Provenance(str, Enum):
+    """How a tag is known. The four are never counted together."""
+
+    CAPTURED = "captured"
+    """Recorded while the exporter ran."""
+    PROPAGATED = "propagated"
+    """Derived from captured neighbours by data flow."""
+    INFERRED = "inferred"
+    """Read from parameter names, node names or another tool's metadata."""
+    UNKNOWN = "unknown"
+    """Nothing is known."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class Tag:
+    """Which module call an ONNX node came from.
+
+    Attributes:
+        stack: module calls from the root to the owner; empty when nothing is known.
+        provenance: how the owner is known.
+        shared: further module calls whose operations this node stands for as well, because the
+            exporter merged equal operations or fused different ones.
+    """
+
+    stack: Stack = ()
+    provenance: Provenance = Provenance.UNKNOWN
+    shared: Tuple[ModuleCall, ...] = ()
+
+    @property
+    def owner(self) -> ModuleCall:
+        """The innermost module call. An unknown owner is ``ModuleCall("", "", 0)``."""
+        return self.stack[-1] if self.stack else ModuleCall("", "", 0)
+
+    @property
+    def path(self) -> str:
+        """Attribute path of the owner; ``""`` for the root and for an unknown owner."""
+        return self.owner.path
+
+    @property
+    def type(self) -> str:
+        """Qualified class name of the owner; ``""`` for an unknown owner."""
+        return self.owner.type
+
+    @property
+    def call(self) -> int:
+        """Which call of the owner this is, counted from 0."""
+        return self.owner.call
+
+
+UNKNOWN = Tag()
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many nodes are known in which way. All figures count nodes.
+
+    A tag at the root because nothing better was known is ``unknown``, never coverage.
+    """
+
+    captured: int = 0
+    propagated: int = 0
+    inferred: int = 0
+    unknown: int = 0
+
+    @classmethod
+    def of(cls, tags: Iterable[Tag]) -> "Coverage":
+        """Count the provenance of ``tags``."""
+        counts: Dict[str, int] = {}
+        for tag in tags:
+            counts[tag.provenance.value] = counts.get(tag.provenance.value, 0) + 1
+        return cls(**counts)
+
+    @property
+    def total(self) -> int:
+        """All nodes."""
+        return self.captured + self.propagated + self.inferred + self.unknown
+
+    def __iter__(self) -> Iterator[Tuple[Provenance, int]]:
+        for provenance in Provenance:
+            yield provenance, getattr(self, provenance.value)
+
+    def __str__(self) -> str:
+        known = [f"{count} {provenance}" for provenance, count in self if count]
+        return f"{self.total} nodes: " + (", ".join(known) if known else "none")
+
+
+def common_stack(stacks: Sequence[Stack]) -> Stack:
+    """The calls that all ``stacks`` begin with: the stack of their lowest common ancestor."""
+    if not stacks:
+        return ()
+    shortest = min(stacks, key=len)
+    for depth, call in enumerate(shortest):
+        if any(stack[depth] != call for stack in stacks):
+            return shortest[:depth]
+    return shortest

@@ -1,0 +1,67 @@
+"""The installed torch release, and every difference between releases as one named constant.
+
+No other file compares versions. torch itself is not imported: its release is read from its package
+metadata. Where a difference can be seen (an attribute, a parameter of a signature), the backends
+look at it instead and no constant is needed.
+"""
+
+from importlib import metadata
+from typing import Final, Optional
+
+from packaging.version import InvalidVersion, Version
+
+__all__ = ["RELEASE", "TORCH", "installed", "release"]
+
+
+def installed() -> Optional[str]:
+    """The version string of the installed torch, from its package metadata; None without torch."""
+    try:
+        return metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def release(raw: str) -> Version:
+    """Reduce a version string to the release that it is a build of.
+
+    Specifiers reject development, alpha and vendor builds, which must select what their release
+    selects: ``2.8.0a0+34c6371d24.nv25.08`` and ``2.8.0rc1`` become ``2.8.0``.
+
+    Raises:
+        packaging.version.InvalidVersion: ``raw`` is not a version.
+    """
+    return Version(Version(raw).base_version)
+
+
+def _installed_release() -> Optional[Version]:
+    raw = installed()
+    if raw is None:
+        return None
+    try:
+        return release(raw)
+    except InvalidVersion:
+        return None
+
+
+TORCH: Final[Optional[str]] = installed()
+"""The installed torch as it calls itself, for example ``2.5.1+cu121``."""
+
+RELEASE: Final[Optional[Version]] = _installed_release()
+"""The release that the installed torch is a build of, or None."""
+
+
+def _at_least(minimum: str) -> bool:
+    return RELEASE is not None and Version(minimum) <= RELEASE
+
+
+OLDEST: Final = Version("1.8")
+"""The oldest release that any backend accepts."""
+
+NEWEST_TESTED: Final = Version("2.15")
+"""The newest minor release that the whole suite has passed on."""
+
+FX_SINCE: Final = Version("2.5")
+"""``torch.onnx.export(dynamo=True)`` exists: https://github.com/pytorch/pytorch/pull/132530"""
+
+FX_IS_DEFAULT_SINCE: Final = Version("2.9")
+"""torch's own default exporter: https://docs.pytorch.org/docs/2.9/onnx.html"""
