@@ -1,0 +1,67 @@
+"""The names under which a model reaches its modules and parameters, aliases included.
+
+``named_modules()`` drops aliases, and its ``remove_duplicate=False`` is younger than the oldest
+torch that HTP supports, so the registration tables are walked here.
+"""
+
+from typing import Any, Dict, Iterator, List, Tuple
+
+from htp.scope import Stack
+
+
+class ModuleNames:
+    """Every attribute path of every module of a model."""
+
+    def __init__(self, root: Any) -> None:
+        self.paths: Dict[int, List[str]] = {}
+        self._keep = root  # ids are only unique while the objects live
+        for path, module in _walk(root, "", ()):
+            self.paths.setdefault(id(module), []).append(path)
+
+    def __contains__(self, module: Any) -> bool:
+        return id(module) in self.paths
+
+    def path(self, module: Any, enclosing: Stack) -> str:
+        """The path through which the running call reached a module.
+
+        The alias below the innermost enclosing call that has one, else the first registered name.
+        """
+        paths = self.paths[id(module)]
+        if len(paths) > 1:
+            for call in reversed(enclosing):
+                below = [p for p in paths if not call.path or p.startswith(call.path + ".")]
+                if below and call.path:
+                    return below[0]
+        return paths[0]
+
+    def tensors(self) -> Dict[str, Tuple[str, ...]]:
+        """For each parameter's or buffer's full name: all names of the same tensor, itself first."""
+        groups: Dict[int, List[str]] = {}
+        for path, module in _walk(self._keep, "", ()):
+            for table in (module._parameters, module._buffers):
+                for name, tensor in table.items():
+                    if tensor is not None:
+                        groups.setdefault(id(tensor), []).append(f"{path}.{name}" if path else name)
+        return {
+            name: (name, *(other for other in names if other != name))
+            for names in groups.values()
+            for name in names
+        }
+
+
+def _walk(module: Any, path: str, above: Tuple[int, ...]) -> Iterator[Tuple[str, Any]]:
+    """Every registered path in registration order. A module inside itself is not entered again."""
+    yield path, module
+    for name, child in module._modules.items():
+        if child is not None and id(child) not in above:
+            inner = f"{path}.{name}" if path else name
+            yield from _walk(child, inner, (*above, id(module)))
+
+
+def type_name(module: Any) -> str:
+    """The qualified class name; a scripted module answers with the class that it was made from."""
+    kind = type(module)
+    original = getattr(module, "original_name", None)
+    if isinstance(original, str) and kind.__module__.startswith("torch.jit"):
+        return original
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,36 @@
+"""Records of serialised graphs."""
+
+from typing import Any
+
+from htp.records import GraphRecord, NodeRecord
+
+
+def record_model(model: Any) -> GraphRecord:
+    """The record of a ``ModelProto``, without owners."""
+    record = record_graph(model.graph)
+    for function in model.functions:
+        record.functions.append(
+            GraphRecord(
+                list(function.input), list(function.output), [_node(node) for node in function.node]
+            )
+        )
+    return record
+
+
+def record_graph(graph: Any) -> GraphRecord:
+    """The record of a ``GraphProto``, without owners."""
+    return GraphRecord(
+        [value.name for value in graph.input],
+        [value.name for value in graph.output],
+        [_node(node) for node in graph.node],
+    )
+
+
+def _node(node: Any) -> NodeRecord:
+    bodies = []
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            bodies.append(record_graph(attribute.g))
+        bodies.extend(record_graph(graph) for graph in attribute.graphs)
+    op = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
+    return NodeRecord(op, list(node.input), list(node.output), bodies=bodies)

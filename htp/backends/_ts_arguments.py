@@ -1,0 +1,185 @@
+"""From an ExportRequest to the arguments of the TorchScript exporter, and its errors made clear."""
+
+import inspect
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+from htp.backends.base import ExportRequest
+from htp.errors import CaptureError, did_you_mean
+
+_OTHER = "backend='fx' exports this model by another mechanism, on torch releases that have it."
+
+
+def build(export: Callable[..., Any], request: ExportRequest) -> Dict[str, Any]:
+    """The keyword arguments of ``torch.onnx.export``, ``f`` left out.
+
+    Raises:
+        CaptureError: an argument doesn't fit the model or this torch.
+    """
+    accepted = inspect.signature(export).parameters
+    options = dict(request.options)
+    if options.get("dynamo"):
+        raise CaptureError(
+            "exporter_options asks for dynamo=True, which the torchscript backend does not use.",
+            "backend='fx' does.",
+        )
+    if options.get("export_modules_as_functions"):
+        raise CaptureError(
+            "export_modules_as_functions names functions after scopes, which HTP replaces.",
+            "leave it out; the tags say for every node which module it belongs to.",
+        )
+    unknown = sorted(set(options) - set(accepted))
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+        raise CaptureError(
+            f"torch.onnx.export of this release does not take {', '.join(unknown)}.",
+            did_you_mean(unknown[0], accepted),
+        )
+    args, order = _positional(request)
+    arguments: Dict[str, Any] = {"model": request.model, "args": args, **options}
+    if "dynamo" in accepted:
+        arguments["dynamo"] = False
+    input_names = request.input_names
+    if request.dynamic_shapes:
+        input_names, arguments["dynamic_axes"] = _dynamic_axes(request, order)
+    if input_names is not None:
+        arguments["input_names"] = list(input_names)
+    if request.output_names is not None:
+        arguments["output_names"] = list(request.output_names)
+    if request.opset_version is not None:
+        arguments["opset_version"] = request.opset_version
+    if "example_outputs" in accepted and "example_outputs" not in options:
+        outputs = _example_outputs(request)
+        if outputs is not None:
+            arguments["example_outputs"] = outputs
+    return arguments
+
+
+def _signature(model: Any) -> Optional[inspect.Signature]:
+    try:
+        return inspect.signature(model.forward)
+    except (TypeError, ValueError):
+        return None  # a scripted forward on old releases
+
+
+def _positional(request: ExportRequest) -> Tuple[Tuple[Any, ...], List[Tuple[str, Any]]]:
+    """``args`` as the exporter wants them, and the inputs by name in the order of the graph.
+
+    The exporter takes keyword inputs as a dictionary in the last place, so inputs that end with a
+    dictionary need an empty one behind them.
+    """
+    signature = _signature(request.model)
+    order: List[Tuple[str, Any]] = []
+    if signature is not None:
+        try:
+            bound = signature.bind(*request.args, **request.kwargs)
+        except TypeError as error:
+            raise CaptureError(
+                f"The example inputs don't fit forward{signature}: {error}.",
+                "args and kwargs must be what the model is called with.",
+            ) from error
+        for name, value in bound.arguments.items():
+            kind = signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_POSITIONAL:
+                order.extend((f"{name}.{i}", item) for i, item in enumerate(value))
+            elif kind is inspect.Parameter.VAR_KEYWORD:
+                order.extend(value.items())
+            else:
+                order.append((name, value))
+    if request.kwargs:
+        return (*request.args, dict(request.kwargs)), order
+    if request.args and isinstance(request.args[-1], dict):
+        return (*request.args, {}), order
+    return request.args, order
+
+
+def _dynamic_axes(
+    request: ExportRequest, order: List[Tuple[str, Any]]
+) -> Tuple[Optional[List[str]], Dict[str, Dict[int, str]]]:
+    """The graph's input names and the axes by those names.
+
+    Inputs are called by ``input_names`` or, failing that, by the parameters of ``forward``.
+    """
+    import torch
+
+    shapes = request.dynamic_shapes or {}
+    flat = all(isinstance(value, torch.Tensor) or value is None for _, value in order)
+    tensors = [name for name, value in order if isinstance(value, torch.Tensor)]
+    given = list(request.input_names or ())
+    if not flat:
+        if not given:
+            raise CaptureError(
+                "dynamic_shapes cannot name the inputs of a model that takes lists or dictionaries.",
+                "give input_names, one for each tensor in order, and use those names.",
+            )
+        tensors = given
+    names = given + tensors[len(given) :]
+    by_parameter = dict(zip(tensors, names))
+    outputs = list(request.output_names or ())
+    axes = {}
+    for name, dims in shapes.items():
+        target = name if name in names or name in outputs else by_parameter.get(name)
+        if target is None:
+            raise CaptureError(
+                f"dynamic_shapes names the input {name!r}, which the model does not have.",
+                did_you_mean(name, [*names, *tensors, *outputs]),
+            )
+        axes[target] = dict(dims)
+    return names, axes
+
+
+def _example_outputs(request: ExportRequest) -> Any:
+    """What releases that cannot infer the outputs of a scripted model ask for."""
+    import torch
+
+    if not isinstance(request.model, torch.jit.ScriptModule):
+        return None
+    with torch.no_grad():
+        return request.model(*request.args, **request.kwargs)
+
+
+def known_opsets() -> Tuple[int, ...]:
+    """The opsets that this release's exporter can write; empty when it does not tell."""
+    import torch.onnx
+
+    constants = getattr(torch.onnx, "_constants", None)
+    low = getattr(constants, "ONNX_MIN_OPSET", None)
+    high = getattr(
+        constants,
+        "ONNX_TORCHSCRIPT_EXPORTER_MAX_OPSET",
+        getattr(constants, "ONNX_MAX_OPSET", None),
+    )
+    if isinstance(low, int) and isinstance(high, int):
+        return tuple(range(low, high + 1))
+    helper = getattr(torch.onnx, "symbolic_helper", None)
+    stable = getattr(helper, "_onnx_stable_opsets", getattr(constants, "onnx_stable_opsets", ()))
+    main = getattr(helper, "_onnx_main_opset", getattr(constants, "onnx_main_opset", None))
+    return tuple(sorted({*stable, *([main] if isinstance(main, int) else [])}))
+
+
+def explain(error: Exception, request: ExportRequest) -> CaptureError:
+    """The exporter's failure as an error of HTP's."""
+    opsets = known_opsets()
+    if request.opset_version is not None and opsets and request.opset_version not in opsets:
+        return CaptureError(
+            f"This torch cannot write opset {request.opset_version}; "
+            f"it can write {opsets[0]} to {opsets[-1]}.",
+            "choose one of those, or leave opset_version out.",
+        )
+    lines = str(error).strip().splitlines()
+    return CaptureError(
+        f"torch's TorchScript exporter failed: {type(error).__name__}: {lines[0] if lines else ''}",
+        f"the full message is the cause of this error. {_OTHER}",
+    )
+
+
+def check_opset(model: Any, request: ExportRequest) -> None:
+    """Compare the opset that was asked for with the one in the file.
+
+    Raises:
+        CaptureError: torch wrote another one.
+    """
+    found = next((entry.version for entry in model.opset_import if not entry.domain), None)
+    if request.opset_version is not None and found not in (None, request.opset_version):
+        raise CaptureError(
+            f"opset {request.opset_version} was asked for, but torch wrote opset {found}.",
+            f"this torch can write {known_opsets() or 'other opsets'}.",
+        )

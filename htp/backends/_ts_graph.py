@@ -1,0 +1,235 @@
+"""Reading TorchScript graphs into records while torch converts and rewrites them."""
+
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
+
+from htp.backends._ts_scopes import CallLog
+from htp.errors import CaptureError
+from htp.records import GraphRecord, NodeRecord
+from htp.scope import ModuleCall, Stack, common_stack
+
+_NONE = "prim::Constant"
+
+
+class Recorder:
+    """What is known of the values of one export.
+
+    TorchScript numbers the values of a graph and never reuses a number, so a value's ``unique``
+    identifies it through every pass but those that copy the graph.
+    """
+
+    def __init__(self, log: CallLog) -> None:
+        self.log = log
+        self.converted: Dict[int, Stack] = {}
+        """Owner of each value that was made while an operation was converted."""
+        self.first: Optional[GraphRecord] = None
+        """The ONNX graph as it was first built; values are named by their numbers."""
+        self.fused: Dict[int, List[Stack]] = {}
+        """Owners of the operations that were fused into the node that computes a value."""
+        self.renumbered: Dict[int, int] = {}
+        """From numbers of the first graph to numbers of the copy that is written."""
+        self.final: Any = None
+
+    def note_conversion(self, node: Any, inputs: Iterable[Any], result: Any) -> None:
+        """Everything newly made between ``inputs`` and ``result`` was made for ``node``."""
+        owner = self.log.stack(node.scopeName())
+        if not owner:
+            return
+        stop = {value.unique() for value in _values(inputs)}
+        pending = list(_values(result))
+        while pending:
+            value = pending.pop()
+            if value.unique() in stop or value.unique() in self.converted:
+                continue
+            made_by = value.node()
+            if made_by.kind() in ("prim::Param", "prim::Return"):
+                continue
+            for output in made_by.outputs():
+                self.converted[output.unique()] = owner
+            pending.extend(made_by.inputs())
+
+    def note_first(self, graph: Any, parameters: Mapping[str, Tuple[str, ...]]) -> None:
+        """Keep the graph as the conversion left it."""
+        self.first = self.record(graph)
+        for value in graph.inputs():
+            names = parameters.get(value.debugName())
+            if names:
+                self.first.parameters[str(value.unique())] = names
+
+    def note_copy(self, old: Any, new: Any) -> None:
+        """A pass copied the graph: follow every value to its new number.
+
+        Raises:
+            CaptureError: the copy is not node for node.
+        """
+        pairs = list(zip(old.inputs(), new.inputs()))
+        before, after = list(_nodes(old)), list(_nodes(new))
+        if [node.kind() for node in before] != [node.kind() for node in after]:
+            raise CaptureError(
+                "torch copied the graph and changed it; its nodes cannot be followed.",
+                "this torch is not supported by the torchscript backend; please report it.",
+            )
+        for one, other in zip(before, after):
+            pairs.extend(zip(one.outputs(), other.outputs()))
+        numbers = {one.unique(): other.unique() for one, other in pairs}
+        self.renumbered = numbers
+        self.converted = {
+            numbers[unique]: owner for unique, owner in self.converted.items() if unique in numbers
+        }
+
+    def owner(self, node: Any) -> Optional[Stack]:
+        """The owner of a node: its own scope, else the operation that it was made for."""
+        stack = self.log.stack(node.scopeName())
+        if stack:
+            return stack
+        for value in node.outputs():
+            if value.unique() in self.converted:
+                return self.converted[value.unique()]
+        return None
+
+    def note_rewrite(self, before: GraphRecord, after: GraphRecord) -> None:
+        """A pass put new nodes in the place of old ones: they keep the owner of what they replace."""
+        owners = {name: node.owner for node in before.walk() for name in node.outputs}
+        orphans = {
+            name for node in after.walk() if node.owner is None for name in node.outputs
+        } - set(owners)
+        for old, new in _replaced_values(before, after):
+            owner = owners.get(old)
+            if new in orphans and owner:
+                self.converted.setdefault(int(new), owner)
+
+    def note_fusions(self, before: GraphRecord, after: GraphRecord) -> None:
+        """Compare a graph before and after a pass that fuses: which nodes took over others?"""
+        left = {name for node in after.walk() for name in node.outputs}
+        made = {name: node for node in before.walk() for name in node.outputs}
+        for old, new in _replaced_values(before, after):
+            if old in left or old not in made:
+                continue
+            owners = [owner for owner in _region(old, made, left) if owner]
+            if owners:
+                self.fused.setdefault(int(new), []).extend(owners)
+
+    def fusion(self, node: Any, owner: Optional[Stack]) -> Tuple[Optional[Stack], Tuple[ModuleCall, ...]]:
+        """Owner and shared calls of a node, with what was fused into it."""
+        absorbed = [s for value in node.outputs() for s in self.fused.get(value.unique(), ())]
+        if not absorbed:
+            return owner, ()
+        stacks = list(dict.fromkeys([*([owner] if owner else []), *absorbed]))
+        if len(stacks) == 1:
+            return stacks[0], ()
+        common = common_stack(stacks)
+        return common, tuple(stack[-1] for stack in stacks if stack != common)
+
+    def record(self, graph: Any) -> GraphRecord:
+        """A graph or block as it stands, values named by their numbers."""
+        record = GraphRecord(
+            [str(value.unique()) for value in graph.inputs()],
+            [str(value.unique()) for value in graph.outputs()],
+        )
+        for node in graph.nodes():
+            record.nodes.append(
+                NodeRecord(
+                    node.kind(),
+                    [_name(value) for value in node.inputs()],
+                    [str(value.unique()) for value in node.outputs()],
+                    self.owner(node),
+                    bodies=[self.record(block) for block in node.blocks()],
+                )
+            )
+        return record
+
+
+def _name(value: Any) -> str:
+    """The number of a value; an input that is left out has none."""
+    node = value.node()
+    return "" if node.kind() == _NONE and node.mustBeNone() else str(value.unique())
+
+
+def _values(found: Any) -> Iterator[Any]:
+    """The values in what a symbolic function takes or returns: nested lists, Nones and numbers."""
+    if hasattr(found, "unique") and hasattr(found, "debugName"):
+        yield found
+    elif isinstance(found, (list, tuple)):
+        for item in found:
+            yield from _values(item)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    for node in graph.nodes():
+        yield node
+        for block in node.blocks():
+            yield from _nodes(block)
+
+
+def _replaced_values(before: GraphRecord, after: GraphRecord) -> Iterator[Tuple[str, str]]:
+    """Values that a consumer or the graph's outputs read before, and what they read now."""
+    consumers = {tuple(node.outputs): node for node in before.walk()}
+    for node in after.walk():
+        earlier = consumers.get(tuple(node.outputs))
+        if earlier is not None and len(earlier.inputs) == len(node.inputs):
+            yield from ((o, n) for o, n in zip(earlier.inputs, node.inputs) if o != n and o and n)
+    yield from ((o, n) for o, n in zip(before.outputs, after.outputs) if o != n)
+
+
+def _region(value: str, made: Dict[str, NodeRecord], left: Set[str]) -> Iterator[Stack]:
+    """Owners of the vanished nodes that ``value`` was computed by, the first computed first."""
+    order: List[Stack] = []
+    pending, seen = [value], {value}
+    while pending:
+        node = made.get(pending.pop())
+        if node is None:
+            continue
+        if node.owner:
+            order.append(node.owner)
+        for name in node.inputs:
+            if name and name not in left and name not in seen:
+                seen.add(name)
+                pending.append(name)
+    yield from reversed(order)
+
+
+def final_owners(recorder: Recorder) -> Dict[str, NodeRecord]:
+    """Owner and operator of every node of the written graph, by the name of each output."""
+    found: Dict[str, NodeRecord] = {}
+    for node in _nodes(recorder.final):
+        owner, shared = recorder.fusion(node, recorder.owner(node))
+        record = NodeRecord(node.kind().partition("::")[2], [], [], owner, shared)
+        for value in node.outputs():
+            found[value.debugName()] = record
+    return found
+
+
+def final_names(recorder: Recorder) -> Dict[int, str]:
+    """The written name of every value that is left, by its number."""
+    names = {value.unique(): value.debugName() for value in recorder.final.inputs()}
+    for node in _nodes(recorder.final):
+        names.update((value.unique(), value.debugName()) for value in node.outputs())
+        for block in node.blocks():
+            names.update((value.unique(), value.debugName()) for value in block.inputs())
+    return names
+
+
+def rename(record: GraphRecord, recorder: Recorder, names: Dict[int, str]) -> GraphRecord:
+    """The first graph with the names that its values have in the file; vanished ones get ``#``."""
+
+    def name(number: str) -> str:
+        if not number:
+            return ""
+        unique = recorder.renumbered.get(int(number))
+        return names.get(unique, f"#{number}") if unique is not None else f"#{number}"
+
+    return GraphRecord(
+        [name(value) for value in record.inputs],
+        [name(value) for value in record.outputs],
+        [
+            NodeRecord(
+                node.op,
+                [name(value) for value in node.inputs],
+                [name(value) for value in node.outputs],
+                node.owner,
+                node.shared,
+                [rename(body, recorder, names) for body in node.bodies],
+            )
+            for node in record.nodes
+        ],
+        {name(value): tensors for value, tensors in record.parameters.items()},
+    )

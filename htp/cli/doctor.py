@@ -1,0 +1,154 @@
+"""What ``htp doctor`` finds out about this installation."""
+
+import platform
+import warnings
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
+
+from htp import companions, registry, torch_release
+from htp.cli.terminal import print_table
+from htp.companions import KnownBreak
+from htp.errors import HTPError
+from htp.registry import BackendInfo
+from htp.version import VERSION
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Report", "examine", "print_report"]
+
+
+@dataclass
+class Report:
+    """The state of this installation. ``ok`` when an export can be expected to work.
+
+    Attributes:
+        packages: version of each companion, None where it is missing.
+        chosen: name of the backend that an export takes, or None.
+        backends: every registered backend.
+        breaks: combinations with this torch that were seen to fail, installed or not.
+        problems: what keeps an export from working.
+        notes: warnings that came up while looking.
+    """
+
+    packages: Dict[str, Optional[str]]
+    chosen: Optional[str] = None
+    backends: List[BackendInfo] = field(default_factory=list)
+    breaks: List[KnownBreak] = field(default_factory=list)
+    problems: List[str] = field(default_factory=list)
+    notes: List[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing stands in the way."""
+        return not self.problems
+
+    def as_json(self) -> Dict[str, Any]:
+        """What ``htp doctor --json`` prints."""
+        return {
+            "ok": self.ok,
+            "htp": VERSION,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "torch": torch_release.TORCH,
+            "backend": self.chosen,
+            "backends": [asdict(info) for info in self.backends],
+            "packages": self.packages,
+            "known_breaks": [
+                {**asdict(row), "installed": row.hits(self.packages.get(row.package))}
+                for row in self.breaks
+            ],
+            "problems": self.problems,
+            "notes": self.notes,
+        }
+
+
+def examine() -> Report:
+    """Look at this installation. Imports torch, because the backends' probes do."""
+    report = Report(
+        packages=companions.installed(), breaks=companions.known_breaks(torch_release.RELEASE)
+    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        try:
+            report.chosen = registry.chosen().name
+            report.backends = registry.backends()
+        except HTPError as error:
+            report.problems.append(str(error))
+        except Exception as error:  # a torch whose libraries are missing fails in any way
+            report.problems.append(f"torch cannot be imported: {type(error).__name__}: {error}")
+    report.notes = [
+        str(warning.message) for warning in caught if warning.category is RuntimeWarning
+    ]
+    for info in report.backends:
+        if info.name == report.chosen and not info.usable:
+            report.problems.append(f"The chosen backend {info.name} cannot run: {info.reason}")
+    for row in report.breaks:
+        version = report.packages.get(row.package)
+        if row.hits(version):
+            report.problems.append(
+                f"{row.package} {version} is known to break exports with torch "
+                f"{torch_release.TORCH}: {row.error}\nHint: pip install '{row.works}'"
+            )
+    return report
+
+
+def print_report(out: "Console", report: Report) -> None:
+    """Print the report for people."""
+    from rich.table import Table
+    from rich.text import Text
+
+    def heading(text: str) -> None:
+        out.print()
+        out.print(text, style="bold")
+
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for name, version in (
+        ("HTP", VERSION),
+        ("Python", f"{platform.python_version()} ({platform.platform()})"),
+        ("torch", torch_release.TORCH or "not installed"),
+        ("backend", report.chosen or "none"),
+    ):
+        grid.add_row(Text(name, "bold"), version)
+    print_table(out, grid)
+
+    if report.backends:
+        heading("Backends")
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for info in report.backends:
+            state = "usable" if info.usable else f"not usable: {info.reason}"
+            if info.name == report.chosen:
+                state += " (chosen)"
+            colour = "green" if info.usable else "red"
+            grid.add_row(f"  {info.name}", f"torch{info.torch}", Text(state, colour))
+        print_table(out, grid)
+
+    heading("Companions")
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for package, found in report.packages.items():
+        grid.add_row(
+            f"  {package}", found or Text("not installed", "dim"), _advice(report, package)
+        )
+    print_table(out, grid)
+
+    if report.notes:
+        heading("Notes")
+        for note in report.notes:
+            out.print(f"  {note}", style="yellow")
+    out.print()
+    for problem in report.problems:
+        out.print(f"Problem: {problem}", style="red")
+    if report.ok:
+        out.print("No known problem.", style="green")
+
+
+def _advice(report: Report, package: str) -> Any:
+    """What is known to break with this torch, next to a companion."""
+    from rich.text import Text
+
+    rows = [row for row in report.breaks if row.package == package]
+    lines = [
+        f"{row.package}{row.bad} breaks with torch{row.torch}; use {row.works}" for row in rows
+    ]
+    broken = any(row.hits(report.packages.get(package)) for row in rows)
+    return Text("\n".join(lines), "red" if broken else "dim")

@@ -1,0 +1,94 @@
+"""What the commands share: where text goes, how errors look and how long work shows progress."""
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Callable, Iterator
+
+import click
+
+from htp.errors import HTPError, did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["Commands", "console", "print_table", "working"]
+
+PIPE_WIDTH = 10_000  # a pipe has no edge at which to wrap or cut a line
+
+
+class Commands(click.Group):
+    """A group that tells every foreseen error as ``Error: ...`` with exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; ``htp --traceback`` lets errors through as Python shows them."""
+        if ctx.params.get("traceback"):
+            return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except HTPError as error:
+            raise click.ClickException(str(error)) from error
+        except BrokenPipeError:
+            raise  # click ends quietly when the reader of a pipe has left
+        except OSError as error:
+            named = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{named}{error.strerror or error}") from error
+
+    def resolve_command(self, ctx: click.Context, args: Any) -> Any:
+        """Find the command, or say which one may have been meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if "id you mean" in error.message:
+                raise  # newer releases of click say it themselves
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"{error.message}\nHint: {hint}", ctx) from None
+
+
+def console() -> "Console":
+    """Standard output: coloured on a terminal unless NO_COLOR is set, plain and uncut in a pipe."""
+    from rich.console import Console
+
+    out = Console(highlight=False, markup=False, emoji=False)
+    if not out.is_terminal:
+        out.width = PIPE_WIDTH
+    return out
+
+
+def print_table(out: "Console", table: "Table") -> None:
+    """Print a table; in a pipe without the blanks that fill up its last column."""
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+@contextmanager
+def working(text: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal (stderr) what goes on and for how long; elsewhere be silent.
+
+    Args:
+        text: what goes on at first.
+
+    Yields:
+        A function that takes what goes on next.
+    """
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False))
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),
+    ) as bar:
+        task = bar.add_task(text, total=None)
+        yield lambda text: bar.update(task, description=text)

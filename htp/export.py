@@ -1,0 +1,163 @@
+"""The way from a model to a tagged file: select, capture, complete, write."""
+
+import os
+import threading
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+
+import htp.registry as registry
+from htp import dataflow, files, metadata, torch_release, version, wire
+from htp.backends.base import Capture, ExportRequest
+from htp.errors import CaptureError
+from htp.scope import Tag
+from htp.tagged import TaggedModel
+
+__all__ = ["export"]
+
+_one_at_a_time = threading.RLock()
+"""torch's exporters keep their state in globals; two of them at once fail."""
+
+
+def export(
+    model: Any,
+    args: Any = (),
+    f: Union[str, "os.PathLike[str]", files.Writable, None] = None,
+    *,
+    kwargs: Optional[Mapping[str, Any]] = None,
+    input_names: Optional[Sequence[str]] = None,
+    output_names: Optional[Sequence[str]] = None,
+    dynamic_shapes: Optional[Mapping[str, Mapping[int, str]]] = None,
+    opset_version: Optional[int] = None,
+    backend: Optional[str] = None,
+    exporter_options: Optional[Mapping[str, Any]] = None,
+) -> TaggedModel:
+    """Export a model to ONNX and tag every node with the module call that it came from.
+
+    The file equals, byte for byte, what ``torch.onnx.export`` writes with the same arguments,
+    but for the metadata that HTP appends. The forward pass runs once. The model is exported as it
+    is: call ``model.eval()`` first for inference.
+
+    Args:
+        model: an ``nn.Module`` or ``ScriptModule``.
+        args: example inputs of ``forward``: a tuple, or a single tensor.
+        f: where to write: a path, a binary file object, or None to write nothing. A path is
+            written atomically: a failed export leaves what was there before.
+        kwargs: keyword example inputs of ``forward``.
+        input_names: names of the graph's inputs, in order.
+        output_names: names of the graph's outputs, in order.
+        dynamic_shapes: ``{input_name: {axis: "name"}}``: axes whose size may change.
+        opset_version: the ONNX opset; None for the default of the installed torch.
+        backend: name of a capture backend; None for ``htp.backend``.
+        exporter_options: further keyword arguments of ``torch.onnx.export``, passed through.
+
+    Returns:
+        The tagged model. It keeps no reference to ``model``.
+
+    Raises:
+        UnsupportedTorchError: torch is missing or older than any backend accepts.
+        BackendUnavailableError: there is no such backend, or it cannot run here.
+        CaptureError: the arguments don't fit, torch's exporter failed, or ``f`` can't be written.
+    """
+    spec = registry.chosen(backend)
+    runner = registry.load(spec)
+    with _one_at_a_time, files.Destination(f) as destination:
+        request = ExportRequest(
+            model=model,
+            args=_positional(args),
+            kwargs=_keyword(kwargs),
+            input_names=_names("input_names", input_names),
+            output_names=_names("output_names", output_names),
+            dynamic_shapes=_dynamic(dynamic_shapes),
+            opset_version=_opset(opset_version),
+            options=_options(exporter_options),
+            path=destination.scratch_path,
+        )
+        capture = runner.capture(request)
+        tags = dataflow.complete(capture)
+        chunks, outline = _tagged_bytes(capture, tags, spec.name)
+        destination.commit(chunks)
+    return TaggedModel(chunks, outline, folder=destination.folder)
+
+
+def _tagged_bytes(
+    capture: Capture, tags: Sequence[Tag], backend: str
+) -> Tuple[Sequence[wire.Chunk], bytes]:
+    """The model with its tags, in pieces; and the same without weights."""
+    import onnx
+
+    outline = wire.without_weights(capture.data)
+    nodes = list(metadata.nodes_of(onnx.ModelProto.FromString(outline)))
+    if len(nodes) != len(tags):
+        raise CaptureError(
+            f"Backend {backend!r} recorded {len(tags)} nodes, but torch wrote {len(nodes)}.",
+            "this is a defect of the backend; please report it with the model.",
+        )
+    entries = [
+        metadata.encode(tag, node.name, node.op_type, [prop.key for prop in node.metadata_props])
+        for node, tag in zip(nodes, tags)
+    ]
+    tensors = {
+        name: metadata.encode_parameter(names)
+        for name, names in dataflow.parameters(capture).items()
+    }
+    model = metadata.encode_model(
+        backend, torch_release.TORCH or "", version.VERSION, capture.calls
+    )
+    chunks = wire.append(capture.data, entries, tensors, model)
+    return chunks, wire.join(wire.append(outline, entries, tensors, model))
+
+
+def _positional(args: Any) -> Tuple[Any, ...]:
+    if isinstance(args, tuple):
+        return args
+    return tuple(args) if isinstance(args, list) else (args,)
+
+
+def _keyword(kwargs: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    if kwargs is not None and not isinstance(kwargs, Mapping):
+        raise CaptureError(f"kwargs must map names to inputs; found {type(kwargs).__name__}.")
+    return dict(kwargs or {})
+
+
+def _names(what: str, names: Optional[Sequence[str]]) -> Optional[Tuple[str, ...]]:
+    if names is None:
+        return None
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise CaptureError(f"{what} must be a list of names; found {names!r}.")
+    return tuple(names)
+
+
+def _dynamic(
+    shapes: Optional[Mapping[str, Mapping[int, str]]],
+) -> Optional[Dict[str, Dict[int, str]]]:
+    if not shapes:
+        return None
+    for name, axes in shapes.items():
+        if not isinstance(axes, Mapping) or not all(
+            isinstance(axis, int) and isinstance(label, str) for axis, label in axes.items()
+        ):
+            raise CaptureError(
+                f"dynamic_shapes[{name!r}] must be {{axis: name}}; found {axes!r}.",
+                'for example {"tokens": {0: "batch", 1: "length"}}.',
+            )
+    return {name: dict(axes) for name, axes in shapes.items()}
+
+
+def _opset(opset: Optional[int]) -> Optional[int]:
+    if opset is not None and (not isinstance(opset, int) or isinstance(opset, bool) or opset < 1):
+        raise CaptureError(f"opset_version must be a positive number; found {opset!r}.")
+    return opset
+
+
+_OWN_ARGUMENTS = (
+    "model args f kwargs input_names output_names dynamic_shapes dynamic_axes opset_version".split()
+)
+
+
+def _options(options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    taken = sorted(set(options or ()) & set(_OWN_ARGUMENTS))
+    if taken:
+        raise CaptureError(
+            f"exporter_options holds {', '.join(taken)}, which export() sets itself.",
+            "give them as arguments of htp.export; dynamic_axes is called dynamic_shapes there.",
+        )
+    return dict(options or {})

@@ -1,0 +1,140 @@
+"""The truth, from an eager run that HTP has no part in.
+
+``nn.Module.__call__`` is wrapped while the model runs once in plain PyTorch: that is what a module
+call is. Nothing here is shared with a capture backend, and no exporter is involved.
+"""
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
+
+import torch
+from torch import nn
+
+from htp.testing.case import Case, Marked, modules_of
+
+__all__ = ["Call", "Mark", "Truth", "names_by_module", "truth_of", "type_name", "watched"]
+
+
+class Call(NamedTuple):
+    """A module call as the oracle knows it; compares equal to ``htp.ModuleCall``."""
+
+    path: str
+    type: str
+    call: int
+
+    @property
+    def short(self) -> str:
+        """``path``, or ``path@call`` from the second call on."""
+        return f"{self.path}@{self.call}" if self.call else self.path
+
+
+class Mark(NamedTuple):
+    """One multiplication by a module's own factor, and the innermost call that it happened in."""
+
+    factor: float
+    owner: str
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What one forward pass did.
+
+    Attributes:
+        marks: every mark in the order of execution, with its owner as ``path`` or ``path@call``.
+        stacks: the stack of every module call; empty where an eager run cannot show it.
+    """
+
+    marks: Tuple[Mark, ...]
+    stacks: Set[Tuple[Call, ...]]
+
+    @property
+    def calls(self) -> Set[Tuple[str, int]]:
+        """``(path, call)`` of every module call."""
+        return {(stack[-1].path, stack[-1].call) for stack in self.stacks}
+
+
+def type_name(module: nn.Module) -> str:
+    """The qualified name of a module's class."""
+    return f"{type(module).__module__}.{type(module).__qualname__}"
+
+
+def names_by_module(model: nn.Module) -> Dict[int, List[str]]:
+    """Every attribute path of each module object, in order of registration."""
+    names: Dict[int, List[str]] = {}
+    for path, module in modules_of(model):
+        names.setdefault(id(module), []).append(path)
+    return names
+
+
+class _Watch:
+    """Follows the module calls of a model."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.names = names_by_module(model)
+        self.counts: Dict[int, int] = {}
+        self.active: List[Call] = []
+        self.marks: List[Mark] = []
+        self.stacks: List[Tuple[Call, ...]] = []
+
+    def path(self, module: nn.Module) -> str:
+        """The alias below the caller's path, else the first registered name."""
+        names = self.names[id(module)]
+        caller = self.active[-1].path + "." if self.active and self.active[-1].path else ""
+        return next((name for name in names if name.startswith(caller)), names[0])
+
+    def enter(self, module: nn.Module) -> None:
+        call = self.counts.get(id(module), 0)
+        self.counts[id(module)] = call + 1
+        self.active.append(Call(self.path(module), type_name(module), call))
+        self.stacks.append(tuple(self.active))
+
+    def log(self, factor: float) -> None:
+        self.marks.append(Mark(factor, self.active[-1].short))
+
+
+@contextlib.contextmanager
+def watched(model: nn.Module) -> Iterator[_Watch]:
+    """Record every call of the model's modules that this thread makes."""
+    watch = _Watch(model)
+    thread = threading.get_ident()
+    original: Any = nn.Module.__call__
+
+    def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if id(module) not in watch.names or threading.get_ident() != thread:
+            return original(module, *args, **kwargs)
+        watch.enter(module)
+        try:
+            return original(module, *args, **kwargs)
+        finally:
+            watch.active.pop()
+
+    marked = [module for _, module in modules_of(model) if isinstance(module, Marked)]
+    nn.Module.__call__ = call  # type: ignore[method-assign]
+    for module in marked:
+        module.log = watch.log
+    try:
+        yield watch
+    finally:
+        nn.Module.__call__ = original  # type: ignore[method-assign]
+        for module in marked:
+            module.__dict__.pop("log", None)
+
+
+def truth_of(case: Case) -> Truth:
+    """What the model of a case does, from an eager run, or by hand where the case says so."""
+    model, args, kwargs = case.example()
+    if case.branches:
+        return Truth(tuple(_by_hand(model, case)), set())
+    with torch.no_grad(), watched(model) as watch:
+        model(*args, **kwargs)
+    return Truth(tuple(watch.marks), set(watch.stacks))
+
+
+def _by_hand(model: nn.Module, case: Case) -> Iterator[Mark]:
+    modules = dict(modules_of(model))
+    for owner in case.marks:
+        module = modules[owner.partition("@")[0]]
+        assert isinstance(module, Marked)
+        yield Mark(module.factor, owner)

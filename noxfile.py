@@ -1,0 +1,266 @@
+"""Every check that HTP passes. ``nox -l`` lists the sessions; CONTRIBUTING.md tells how they work.
+
+There is one session for each file in ``constraints/``: ``tests-torch1.8`` ... ``tests-torch2.15``.
+These variables change what a session does:
+
+- ``HTP_KEEP_ENVS=1`` keeps the environment (up to 7 GB) when the session ends, as ``nox -R`` does.
+- ``HTP_RESULTS=FOLDER`` is where the result files go, in place of ``tests/results``.
+- ``HTP_TORCH_WHEELS=cpu`` or ``plain`` says which build of torch to take. Without it the CPU build
+  is taken where uv can reach it, else the plain package.
+"""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Iterator, List, Optional
+
+import nox
+
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "tools"))
+
+from pins import Pins, all_pins  # noqa: E402 - the folder is no package
+
+nox.needs_version = ">=2024.10.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "typing", "tests"]
+
+GROUPS = nox.project.load_toml(ROOT / "pyproject.toml")
+PINS = all_pins()
+IN_CI = frozenset(["1.8", "1.13", "2.4", "2.5", "2.9", "2.15"])
+"""Both ends, and each side of the releases at which torch's exporters changed."""
+
+INSTALLED = """
+import sys, htp, torch
+from packaging.version import Version
+where, release = htp.__file__, Version(torch.__version__).release[:2]
+print(f"htp {htp.__version__} from {where}; torch {torch.__version__}; Python {sys.version}")
+assert "site-packages" in where, f"the tests would import htp from {where}, not from the wheel"
+assert release == Version(sys.argv[1]).release[:2], f"asked for torch {sys.argv[1]}"
+"""
+
+
+def interpreter(python: str) -> Optional[str]:
+    """The path of a Python, or None.
+
+    pyenv's own commands work only for the versions that it was told to activate, so behind such a
+    command the newest installed version is taken.
+    """
+    found = shutil.which(f"python{python}")
+    if found is None or Path(found).parent.name != "shims":
+        return found
+    versions = Path(found).parent.parent.glob(f"versions/{python}.*/bin/python{python}")
+    newest = max(versions, key=lambda path: _numbers(path.parent.parent.name), default=None)
+    return str(newest) if newest else None
+
+
+def _numbers(version: str) -> List[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]
+
+
+def uses_uv(session: nox.Session) -> bool:
+    """Whether uv makes this session's environment, and so installs into it."""
+    return session.venv_backend == "uv"
+
+
+@contextlib.contextmanager
+def disposable(session: nox.Session) -> Iterator[None]:
+    """Give the session a package cache of its own, and remove it and the environment at the end.
+
+    torch and its libraries take up to 7 GB in an environment. uv's cache shares its files with the
+    environment when both are on one file system, so the cache adds nothing to that peak.
+    """
+    home = Path(session.virtualenv.location)
+    cache = home.with_name(home.name + ".cache")
+    keep = os.environ.get("HTP_KEEP_ENVS") == "1" or session.virtualenv.reuse_existing
+    session.env.update(UV_CACHE_DIR=str(cache), PIP_NO_CACHE_DIR="1", PYTHONPATH="")
+    try:
+        yield
+    finally:
+        os.chdir(ROOT)
+        shutil.rmtree(cache, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(home, ignore_errors=True)
+
+
+_wheels: List[Path] = []
+
+
+def wheel(session: nox.Session) -> Path:
+    """HTP's wheel, built once in a run of nox."""
+    if not _wheels:
+        folder = tempfile.mkdtemp(prefix="htp-wheel-")
+        if uses_uv(session):
+            session.run(
+                "uv", "build", "--quiet", "--wheel", "--out-dir", folder, str(ROOT), external=True
+            )
+        else:
+            session.run(
+                "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, str(ROOT)
+            )
+        _wheels.extend(Path(folder).glob("htp-*.whl"))
+    return _wheels[0]
+
+
+def cpu_wheels(session: nox.Session, torch: str) -> List[str]:
+    """The installer's arguments for the CPU build of torch, where it offers one; else none."""
+    choice = os.environ.get("HTP_TORCH_WHEELS", "auto")
+    arguments = ["--torch-backend", "cpu"]
+    if choice == "auto" and uses_uv(session):
+        answer = session.run(
+            *("uv", "pip", "install", "--dry-run", "--no-deps", *arguments, f"torch=={torch}"),
+            env={"UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "0"},
+            external=True,
+            silent=True,
+            success_codes=range(256),
+        )
+        choice = "cpu" if "+cpu" in str(answer) else "plain"
+    if choice not in ("auto", "cpu", "plain"):
+        session.error(f"HTP_TORCH_WHEELS must be auto, cpu or plain; found {choice!r}")
+    if choice == "cpu" and not uses_uv(session):
+        session.error("HTP_TORCH_WHEELS=cpu needs uv: pip install uv")
+    session.log(
+        f"torch {torch}: taking {'the CPU build' if choice == 'cpu' else 'the plain package'}"
+    )
+    return arguments if choice == "cpu" else []
+
+
+def install(session: nox.Session, pins: Pins, *more: str) -> None:
+    """Install the wheel with a pinned torch and its companions, and say what came of it."""
+    built = wheel(session)
+    torch = pins.versions["torch"]
+    session.install(
+        *cpu_wheels(session, torch),
+        *("-c", str(pins.path), "torch", *pins.companions),
+        f"htp[cli,runtime] @ {built.as_uri()}",
+        *more,
+    )
+    if session.virtualenv.reuse_existing:  # another build of the same version may be there
+        session.install("--force-reinstall", "--no-deps", str(built))
+    freeze = ["uv", "pip", "freeze"] if uses_uv(session) else ["python", "-m", "pip", "freeze"]
+    session.run(*freeze, external=uses_uv(session))
+    session.chdir(session.create_tmp())  # out of the checkout, whose htp/ must not be importable
+    session.run("python", "-c", INSTALLED, pins.release)
+
+
+def install_newest(session: nox.Session, *more: str) -> Pins:
+    """Install the newest torch that this session's Python can have."""
+    running = session.run(
+        "python", "-c", "import sys; print('%d.%d' % sys.version_info[:2])", silent=True
+    )
+    python = str(running).strip()
+    newest, *older = reversed(PINS)
+    for pins in [newest] + [pins for pins in older if pins.python == python]:
+        try:
+            install(session, pins, *more)
+        except nox.command.CommandFailed:
+            session.warn(f"torch {pins.release} with its pins does not install on Python {python}")
+        else:
+            return pins
+    return session.error(f"no torch of constraints/ installs on Python {python}")
+
+
+def run_pytest(session: nox.Session, *options: str) -> None:
+    """Run the suite, or the part of it that stands behind ``--``."""
+    selected = [_absolute(argument) for argument in session.posargs]
+    if not any(argument.startswith(str(ROOT)) for argument in selected):
+        selected.append(str(ROOT / "tests"))
+    session.run(
+        "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), *options, *selected
+    )
+
+
+def _absolute(argument: str) -> str:
+    path = argument.partition("::")[0]
+    return str(ROOT / argument) if path and (ROOT / path).exists() else argument
+
+
+def _tags(pins: Pins) -> List[str]:
+    tags = ["all"]
+    if pins is PINS[0]:
+        tags.append("floor")
+    if pins is PINS[-1]:
+        tags.append("newest")
+    if pins.release in IN_CI:
+        tags.append("ci")
+    return tags
+
+
+NEWEST_PYTHON = interpreter(PINS[-1].python)
+"""None lets the sessions for the newest torch take the Python that runs nox."""
+
+
+@nox.session(tags=["all"])
+def lint(session: nox.Session) -> None:
+    """Style and mistakes: ruff."""
+    session.install(*nox.project.dependency_groups(GROUPS, "lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session(tags=["all"])
+def typing(session: nox.Session) -> None:
+    """Types: mypy, strict."""
+    core = GROUPS["project"]["dependencies"] + GROUPS["project"]["optional-dependencies"]["cli"]
+    session.install(*core, *nox.project.dependency_groups(GROUPS, "typing"))
+    session.run("mypy", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def tests(session: nox.Session) -> None:
+    """The whole suite on the newest torch that the Python at hand can have."""
+    with disposable(session):
+        install_newest(session, *nox.project.dependency_groups(GROUPS, "test"))
+        run_pytest(session)
+
+
+def tests_on(pins: Pins) -> None:
+    """Define the session of one torch release."""
+
+    @nox.session(
+        name=f"tests-torch{pins.release}",
+        python=interpreter(pins.python) or pins.python,
+        tags=_tags(pins),
+    )
+    def session_of_release(session: nox.Session) -> None:
+        with disposable(session):
+            install(session, pins, *nox.project.dependency_groups(GROUPS, "test"))
+            if session.posargs:  # a part of the suite is no result
+                run_pytest(session)
+                return
+            results = ROOT / os.environ.get("HTP_RESULTS", "tests/results")
+            results.mkdir(parents=True, exist_ok=True)
+            run_pytest(session, "--results", str(results / f"torch{pins.release}.json"))
+
+    session_of_release.__doc__ = f"The whole suite on torch {pins.versions['torch']}."
+
+
+for _pins in PINS:
+    tests_on(_pins)
+
+
+@nox.session(tags=["all"])
+def matrix(session: nox.Session) -> None:
+    """Write compat_matrix.md from the result files; ``-- --check`` says whether it is stale."""
+    session.install("packaging")
+    session.run("python", "tools/matrix.py", *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON, default=False)
+def bench(session: nox.Session) -> None:
+    """Time and memory of htp.export against torch.onnx.export; options go behind ``--``."""
+    with disposable(session):
+        install_newest(session)
+        session.run("python", str(ROOT / "benchmarks" / "overhead.py"), *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON, default=False)
+def demo(session: nox.Session) -> None:
+    """Export a small transformer with HTP and print its module tree."""
+    with disposable(session):
+        install_newest(session)
+        session.run("htp", "demo", *session.posargs)
