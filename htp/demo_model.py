@@ -19,7 +19,8 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.scale = (width // heads) ** -0.5
+        self.width = width // heads
+        self.scale = self.width**-0.5
         self.query = nn.Linear(width, width)
         self.key = nn.Linear(width, width)
         self.value = nn.Linear(width, width)
@@ -27,15 +28,14 @@ class Attention(nn.Module):
 
     def _split(self, x: torch.Tensor) -> torch.Tensor:
         """``(batch, time, width)`` to ``(batch, heads, time, width / heads)``."""
-        batch, time, width = x.shape
-        return x.reshape(batch, time, self.heads, width // self.heads).transpose(1, 2)
+        return x.reshape(x.shape[0], -1, self.heads, self.width).transpose(1, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(batch, time, width)`` to the same shape."""
         query, key, value = (self._split(part(x)) for part in (self.query, self.key, self.value))
         scores = query @ key.transpose(-2, -1) * self.scale
         mixed = scores.softmax(dim=-1) @ value
-        output: torch.Tensor = self.output(mixed.transpose(1, 2).reshape(x.shape))
+        output: torch.Tensor = self.output(mixed.transpose(1, 2).flatten(2))
         return output
 
 

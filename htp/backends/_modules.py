@@ -37,10 +37,12 @@ class ModuleNames:
     def tensors(self) -> Dict[str, Tuple[str, ...]]:
         """For each parameter's or buffer's full name: all names of the same tensor, itself first."""
         groups: Dict[int, List[str]] = {}
+        held: List[Any] = []  # a scripted module makes these objects anew at each look-up
         for path, module in _walk(self._keep, "", ()):
             for table in (module._parameters, module._buffers):
                 for name, tensor in table.items():
                     if tensor is not None:
+                        held.append(tensor)
                         groups.setdefault(id(tensor), []).append(f"{path}.{name}" if path else name)
         return {
             name: (name, *(other for other in names if other != name))
@@ -59,9 +61,9 @@ def _walk(module: Any, path: str, above: Tuple[int, ...]) -> Iterator[Tuple[str,
 
 
 def type_name(module: Any) -> str:
-    """The qualified class name; a scripted module answers with the class that it was made from."""
+    """The qualified class name; a scripted module tells that of the class it was made from."""
     kind = type(module)
-    original = getattr(module, "original_name", None)
-    if isinstance(original, str) and kind.__module__.startswith("torch.jit"):
-        return original
+    if kind.__module__.startswith("torch.jit") and hasattr(module, "_c"):
+        parts = module._c._type().qualified_name().split(".")
+        return ".".join(part for part in parts[1:] if not part.startswith("___torch_mangle"))
     return f"{kind.__module__}.{kind.__qualname__}"

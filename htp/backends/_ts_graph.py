@@ -21,6 +21,15 @@ class Recorder:
         self.log = log
         self.converted: Dict[int, Stack] = {}
         """Owner of each value that was made while an operation was converted."""
+        self.source: Optional[GraphRecord] = None
+        """The traced or inlined graph as last seen."""
+        self.owners: Dict[int, Stack] = {}
+        """Owner of each value whose operation has no scope that tells. Numbers are those of the
+        traced graph until it is converted, then those of the ONNX graph."""
+        self.merged: Dict[int, List[Stack]] = {}
+        """Owners of the equal operations that were merged into the one that computes a value."""
+        self.shared: Dict[int, Tuple[ModuleCall, ...]] = {}
+        """The same of values that were made while a merged operation was converted."""
         self.first: Optional[GraphRecord] = None
         """The ONNX graph as it was first built; values are named by their numbers."""
         self.fused: Dict[int, List[Stack]] = {}
@@ -31,9 +40,11 @@ class Recorder:
 
     def note_conversion(self, node: Any, inputs: Iterable[Any], result: Any) -> None:
         """Everything newly made between ``inputs`` and ``result`` was made for ``node``."""
-        owner = self.log.stack(node.scopeName())
+        owner = self.owner(node)
         if not owner:
             return
+        equal = [s for value in node.outputs() for s in self.merged.get(value.unique(), ())]
+        shared = tuple(dict.fromkeys(stack[-1] for stack in equal if stack != owner))
         stop = {value.unique() for value in _values(inputs)}
         pending = list(_values(result))
         while pending:
@@ -45,10 +56,45 @@ class Recorder:
                 continue
             for output in made_by.outputs():
                 self.converted[output.unique()] = owner
+                if shared:
+                    self.shared[output.unique()] = shared
             pending.extend(made_by.inputs())
+
+    def note_source(self, graph: Any) -> GraphRecord:
+        """Follow the operations of the traced graph through the passes before the conversion.
+
+        Call it with the graph as it stands; new operations keep the owner of what they replace.
+        """
+        record = self.record(graph)
+        if self.source is not None:
+            made = {name for node in self.source.walk() for name in node.outputs}
+            for old, new in _replaced(self.source, record):
+                if new in made:
+                    continue
+                equal = self.merged.get(int(old))
+                if equal:
+                    self.merged.setdefault(int(new), equal)
+                owner = self.owners.get(int(old))
+                if owner:
+                    self.owners.setdefault(int(new), owner)
+        for node in record.walk():
+            for name in node.outputs:
+                if node.owner:
+                    self.owners[int(name)] = node.owner
+        self.source = record
+        return record
+
+    def note_merges(self, before: GraphRecord, after: GraphRecord) -> None:
+        """A pass merged equal operations: the first one stands for the others as well."""
+        made = {name: node for node in before.walk() for name in node.outputs}
+        for old, new in _replaced(before, after):
+            one, other = made.get(old), made.get(new)
+            if one is not None and other is not None and one.op == other.op and one.owner:
+                self.merged.setdefault(int(new), []).append(one.owner)
 
     def note_first(self, graph: Any, parameters: Mapping[str, Tuple[str, ...]]) -> None:
         """Keep the graph as the conversion left it."""
+        self.owners = self.converted
         self.first = self.record(graph)
         for value in graph.inputs():
             names = parameters.get(value.debugName())
@@ -72,36 +118,30 @@ class Recorder:
             pairs.extend(zip(one.outputs(), other.outputs()))
         numbers = {one.unique(): other.unique() for one, other in pairs}
         self.renumbered = numbers
-        self.converted = {
-            numbers[unique]: owner for unique, owner in self.converted.items() if unique in numbers
-        }
+        self.owners = {numbers[u]: o for u, o in self.owners.items() if u in numbers}
+        self.shared = {numbers[u]: s for u, s in self.shared.items() if u in numbers}
 
     def owner(self, node: Any) -> Optional[Stack]:
-        """The owner of a node: its own scope, else the operation that it was made for."""
+        """The owner of a node: its own scope, else what was noted of the values it computes."""
         stack = self.log.stack(node.scopeName())
         if stack:
             return stack
-        for value in node.outputs():
-            if value.unique() in self.converted:
-                return self.converted[value.unique()]
-        return None
+        known = (self.owners.get(value.unique()) for value in node.outputs())
+        return next((owner for owner in known if owner), None)
 
     def note_rewrite(self, before: GraphRecord, after: GraphRecord) -> None:
         """A pass put new nodes in the place of old ones: they keep the owner of what they replace."""
-        owners = {name: node.owner for node in before.walk() for name in node.outputs}
-        orphans = {
-            name for node in after.walk() if node.owner is None for name in node.outputs
-        } - set(owners)
-        for old, new in _replaced_values(before, after):
-            owner = owners.get(old)
-            if new in orphans and owner:
-                self.converted.setdefault(int(new), owner)
+        known = {name: node.owner for node in before.walk() for name in node.outputs}
+        for old, new in _replaced(before, after):
+            owner = known.get(old)
+            if owner and new not in known:
+                self.owners.setdefault(int(new), owner)
 
     def note_fusions(self, before: GraphRecord, after: GraphRecord) -> None:
         """Compare a graph before and after a pass that fuses: which nodes took over others?"""
         left = {name for node in after.walk() for name in node.outputs}
         made = {name: node for node in before.walk() for name in node.outputs}
-        for old, new in _replaced_values(before, after):
+        for old, new in _moved_uses(before, after):
             if old in left or old not in made:
                 continue
             owners = [owner for owner in _region(old, made, left) if owner]
@@ -110,9 +150,10 @@ class Recorder:
 
     def fusion(self, node: Any, owner: Optional[Stack]) -> Tuple[Optional[Stack], Tuple[ModuleCall, ...]]:
         """Owner and shared calls of a node, with what was fused into it."""
-        absorbed = [s for value in node.outputs() for s in self.fused.get(value.unique(), ())]
+        numbers = [value.unique() for value in node.outputs()]
+        absorbed = [stack for number in numbers for stack in self.fused.get(number, ())]
         if not absorbed:
-            return owner, ()
+            return owner, next((self.shared[n] for n in numbers if n in self.shared), ())
         stacks = list(dict.fromkeys([*([owner] if owner else []), *absorbed]))
         if len(stacks) == 1:
             return stacks[0], ()
@@ -160,7 +201,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
             yield from _nodes(block)
 
 
-def _replaced_values(before: GraphRecord, after: GraphRecord) -> Iterator[Tuple[str, str]]:
+def _moved_uses(before: GraphRecord, after: GraphRecord) -> Iterator[Tuple[str, str]]:
     """Values that a consumer or the graph's outputs read before, and what they read now."""
     consumers = {tuple(node.outputs): node for node in before.walk()}
     for node in after.walk():
@@ -168,6 +209,22 @@ def _replaced_values(before: GraphRecord, after: GraphRecord) -> Iterator[Tuple[
         if earlier is not None and len(earlier.inputs) == len(node.inputs):
             yield from ((o, n) for o, n in zip(earlier.inputs, node.inputs) if o != n and o and n)
     yield from ((o, n) for o, n in zip(before.outputs, after.outputs) if o != n)
+
+
+def _replaced(before: GraphRecord, after: GraphRecord) -> Iterator[Tuple[str, str]]:
+    """Values of ``before`` and the values of ``after`` that took their place, chains included."""
+    old_made = {name: node for node in before.walk() for name in node.outputs}
+    new_made = {name: node for node in after.walk() for name in node.outputs}
+    pending, seen = list(_moved_uses(before, after)), set()
+    while pending:
+        pair = pending.pop()
+        if pair in seen:
+            continue
+        seen.add(pair)
+        yield pair
+        old, new = old_made.get(pair[0]), new_made.get(pair[1])
+        if old is not None and new is not None and len(old.inputs) == len(new.inputs):
+            pending.extend((o, n) for o, n in zip(old.inputs, new.inputs) if o != n and o and n)
 
 
 def _region(value: str, made: Dict[str, NodeRecord], left: Set[str]) -> Iterator[Stack]:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import Any, Callable, Iterator, List, Optional
 
 from htp import wire
-from htp.backends import _ts_arguments, _ts_graph
+from htp.backends import _ts_arguments, _ts_graph, _ts_script
 from htp.backends._modules import ModuleNames
 from htp.backends._patching import replaced
 from htp.backends._proto import record_model
@@ -27,9 +27,11 @@ _UTILS = ("torch.onnx._internal.torchscript_exporter.utils", "torch.onnx.utils")
 """Where the exporter stands; the newer place first:
 https://github.com/pytorch/pytorch/pull/161323"""
 
-_NEEDED = ("_model_to_graph", "_run_symbolic_function", "_export")
+_NEEDED = ("_model_to_graph", "_optimize_graph", "_run_symbolic_function")
 _PASSES = (
     "_jit_pass_onnx",
+    "_jit_pass_cse",
+    "_propagate_and_assign_input_shapes",
     "_jit_pass_canonicalize",
     "_jit_pass_onnx_scalar_type_analysis",
     "_jit_pass_onnx_peephole",
@@ -79,12 +81,11 @@ class TorchScriptBackend:
         import torch
 
         arguments = _ts_arguments.build(torch.onnx.export, request)
-        names = ModuleNames(request.model)
-        log = CallLog(names)
+        log = CallLog(ModuleNames(request.model))
         recorder = Recorder(log)
         sink = _Sink()
         with ExitStack() as stack:
-            for patch in _patches(torch, _exporter(), recorder, names):
+            for patch in _patches(torch, _exporter(), recorder, request):
                 stack.enter_context(patch)
             try:
                 by_path = _needs_path(request)
@@ -129,10 +130,19 @@ class _Sink(io.BytesIO):
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
-def _patches(torch: Any, utils: Any, recorder: Any, names: ModuleNames) -> Iterator[Any]:
+def _patches(torch: Any, utils: Any, recorder: Recorder, request: ExportRequest) -> Iterator[Any]:
     """The replacements for one export, each a context manager that restores."""
-    tensors = names.tensors()
+    tensors = recorder.log.names.tensors()
     trace = torch.jit._trace
+    holders = (torch._C, utils, torch.onnx)
+
+    def patched(name: str, make: Callable[[Any], Any]) -> Iterator[Any]:
+        """Replace a function wherever torch keeps it: it imports some of them by name."""
+        plain = next(vars(holder)[name] for holder in holders if name in vars(holder))
+        new = make(plain)
+        for holder in holders:
+            if vars(holder).get(name) is plain:
+                yield replaced(holder, name, new)
 
     def current_scope() -> str:
         state = torch._C._get_tracing_state()
@@ -142,64 +152,94 @@ def _patches(torch: Any, utils: Any, recorder: Any, names: ModuleNames) -> Itera
     def stand_in(plain: Any) -> TraceModuleMap:
         return TraceModuleMap(recorder.log, plain, current_scope)
 
-    yield replaced(trace, "_trace_module_map", stand_in(None))
-    setup = getattr(utils, "_setup_trace_module_map", None)
-    if setup is not None:
-
-        def setup_map(*args: Any, **kwargs: Any) -> Any:
+    def setup_map(setup: Any) -> Any:
+        def setup_trace_module_map(*args: Any, **kwargs: Any) -> Any:
             result = setup(*args, **kwargs)
-            plain = trace._trace_module_map
-            if not isinstance(plain, TraceModuleMap):
-                trace._trace_module_map = stand_in(plain)
+            if not isinstance(trace._trace_module_map, TraceModuleMap):
+                trace._trace_module_map = stand_in(trace._trace_module_map)
             return result
 
-        yield replaced(utils, "_setup_trace_module_map", setup_map)
+        return setup_trace_module_map
 
-    run_symbolic = utils._run_symbolic_function
+    yield replaced(trace, "_trace_module_map", stand_in(None))
+    if hasattr(utils, "_setup_trace_module_map"):
+        yield from patched("_setup_trace_module_map", setup_map)
 
-    def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
-        result = run_symbolic(*args, **kwargs)
-        given = [*args, *kwargs.values()]
-        at = next(i for i, value in enumerate(given) if isinstance(value, torch._C.Node))
-        recorder.note_conversion(given[at], given[at + 1], result)
-        return result
+    def before_conversion(convert: Any) -> Any:
+        def jit_pass_onnx(graph: Any, *args: Any, **kwargs: Any) -> Any:
+            recorder.note_source(graph)
+            converted = convert(graph, *args, **kwargs)
+            recorder.note_first(converted, tensors)
+            return converted
 
-    yield replaced(utils, "_run_symbolic_function", run_symbolic_function)
+        return jit_pass_onnx
 
-    to_onnx = torch._C._jit_pass_onnx
+    def each_conversion(run: Any) -> Any:
+        def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
+            result = run(*args, **kwargs)
+            given = [*args, *kwargs.values()]
+            at = next(i for i, value in enumerate(given) if isinstance(value, torch._C.Node))
+            recorder.note_conversion(given[at], given[at + 1], result)
+            return result
 
-    def jit_pass_onnx(*args: Any, **kwargs: Any) -> Any:
-        graph = to_onnx(*args, **kwargs)
-        recorder.note_first(graph, tensors)
-        return graph
+        return run_symbolic_function
 
-    yield replaced(torch._C, "_jit_pass_onnx", jit_pass_onnx)
+    def before_optimising(optimize: Any) -> Any:
+        def optimize_graph(graph: Any, *args: Any, **kwargs: Any) -> Any:
+            recorder.note_source(graph)
+            return optimize(graph, *args, **kwargs)
 
-    canonicalize = torch._C._jit_pass_canonicalize
+        return optimize_graph
 
-    def jit_pass_canonicalize(graph: Any, *args: Any, **kwargs: Any) -> Any:
-        copy = canonicalize(graph, *args, **kwargs)
-        if recorder.first is not None:
-            recorder.note_copy(graph, copy)
-        return copy
+    def around_merging(merge: Any) -> Any:
+        def jit_pass_cse(graph: Any, *args: Any, **kwargs: Any) -> Any:
+            before = recorder.note_source(graph)
+            result = merge(graph, *args, **kwargs)
+            recorder.note_merges(before, recorder.record(graph))
+            return result
 
-    yield replaced(torch._C, "_jit_pass_canonicalize", jit_pass_canonicalize)
+        return jit_pass_cse
 
+    def around_copying(canonicalize: Any) -> Any:
+        def jit_pass_canonicalize(graph: Any, *args: Any, **kwargs: Any) -> Any:
+            copy = canonicalize(graph, *args, **kwargs)
+            if recorder.first is not None:
+                recorder.note_copy(graph, copy)
+            return copy
+
+        return jit_pass_canonicalize
+
+    def after_all(build: Any) -> Any:
+        def model_to_graph(*args: Any, **kwargs: Any) -> Any:
+            result = build(*args, **kwargs)
+            recorder.final = result[0]
+            return result
+
+        return model_to_graph
+
+    def after_inlining(copy_inlined: Any) -> Any:
+        def propagate_and_assign_input_shapes(*args: Any, **kwargs: Any) -> Any:
+            graph = copy_inlined(*args, **kwargs)
+            recorder.owners = _ts_script.read(graph, request.model, recorder.log)
+            return graph
+
+        return propagate_and_assign_input_shapes
+
+    yield from patched("_optimize_graph", before_optimising)
+    yield from patched("_jit_pass_cse", around_merging)
+    yield from patched("_jit_pass_onnx", before_conversion)
+    yield from patched("_run_symbolic_function", each_conversion)
     for name, note in (
         ("_jit_pass_onnx_scalar_type_analysis", recorder.note_rewrite),
         ("_jit_pass_onnx_peephole", recorder.note_rewrite),
         ("_jit_pass_onnx_eval_peephole", recorder.note_fusions),
     ):
-        yield replaced(torch._C, name, _watched(getattr(torch._C, name), recorder, note))
-
-    to_graph = utils._model_to_graph
-
-    def model_to_graph(*args: Any, **kwargs: Any) -> Any:
-        result = to_graph(*args, **kwargs)
-        recorder.final = result[0]
-        return result
-
-    yield replaced(utils, "_model_to_graph", model_to_graph)
+        yield from patched(name, lambda plain, note=note: _watched(plain, recorder, note))
+    yield from patched("_jit_pass_canonicalize", around_copying)
+    yield from patched("_model_to_graph", after_all)
+    if isinstance(request.model, torch.jit.ScriptModule):
+        yield _ts_script.marked(request.model)
+        yield from patched("_propagate_and_assign_input_shapes", after_inlining)
 
 
 def _watched(

@@ -137,18 +137,22 @@ def print_tree(out: "Console", tagged: "TaggedModel", root: Row, unknown: int) -
     kinds = [kind for kind, count in tagged.coverage if count]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("module", no_wrap=True)
-    table.add_column("class", no_wrap=True, max_width=CLASS_WIDTH if out.is_terminal else None)
-    table.add_column("own", justify="right")
-    table.add_column("total", justify="right")
+    # The only column that may be cut where the terminal is too narrow.
+    table.add_column(
+        "class", overflow="ellipsis", max_width=CLASS_WIDTH if out.is_terminal else None
+    )
+    table.add_column("own", justify="right", no_wrap=True)
+    table.add_column("total", justify="right", no_wrap=True)
     for kind in kinds:
-        table.add_column(Text(str(kind), STYLES[kind]), justify="right", style=STYLES[kind])
+        heading = Text(str(kind), STYLES[kind])
+        table.add_column(heading, justify="right", no_wrap=True, style=STYLES[kind])
     for guide, row in _lines(root, plain):
         name = Text(row.name or "(root)", _style(row))
         if row.calls > 1:
             name.append(f" {'x' if plain else MULTIPLY}{row.calls}", "magenta")
         counts = dict(row.total)
         table.add_row(
-            Text(guide, "dim") + name,
+            Text.assemble((guide, "dim"), name),
             Text(row.first.class_name, "dim"),
             str(row.own.total or ""),
             str(row.total.total),

@@ -84,9 +84,10 @@ class Case:
         other_inputs: inputs of another size, where shapes are dynamic.
         marks: by hand, the owner of each mark in the order of execution, ``path`` or
             ``path@call``. Where it is empty, an eager run of the model alone tells.
-        branches: the model runs only some of its calls in an eager run (or none that can be
-            watched), so ``marks`` alone is the truth.
-        vanishes: owners of marks that the exporter drops because nothing reads them.
+        by_hand: an eager run cannot show every call (it follows one branch, or the model is
+            scripted), so ``marks`` alone is the truth.
+        vanishes: owners of marks that the exporter may drop: nothing reads them, or they are
+            computed from parameters alone and folded.
         operators: by hand, operators that belong to one module: ``{"Softmax": "attention"}``.
         without: backends that cannot take this model by their nature, and why.
         torch: the releases that know what the model uses, as a specifier.
@@ -100,7 +101,7 @@ class Case:
     opset_version: Optional[int] = None
     other_inputs: Optional[Callable[[], Inputs]] = None
     marks: Tuple[str, ...] = ()
-    branches: bool = False
+    by_hand: bool = False
     vanishes: Tuple[str, ...] = ()
     operators: Mapping[str, str] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)

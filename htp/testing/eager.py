@@ -125,7 +125,7 @@ def watched(model: nn.Module) -> Iterator[_Watch]:
 def truth_of(case: Case) -> Truth:
     """What the model of a case does, from an eager run, or by hand where the case says so."""
     model, args, kwargs = case.example()
-    if case.branches:
+    if case.by_hand:
         return Truth(tuple(_by_hand(model, case)), set())
     with torch.no_grad(), watched(model) as watch:
         model(*args, **kwargs)
@@ -135,6 +135,5 @@ def truth_of(case: Case) -> Truth:
 def _by_hand(model: nn.Module, case: Case) -> Iterator[Mark]:
     modules = dict(modules_of(model))
     for owner in case.marks:
-        module = modules[owner.partition("@")[0]]
-        assert isinstance(module, Marked)
-        yield Mark(module.factor, owner)
+        factor: Any = modules[owner.partition("@")[0]].factor
+        yield Mark(factor, owner)

@@ -34,10 +34,17 @@ class Contamination(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """One node whose true owner is known."""
+    """One node whose true owner is known.
+
+    Attributes:
+        node: the node.
+        owners: the true owner; several where equal calls were merged, or the aliases of one module.
+        found: the owner that the tag names.
+        right: whether that is true.
+    """
 
     node: str
-    truth: str
+    owners: Tuple[str, ...]
     found: str
     right: bool
 
@@ -114,13 +121,13 @@ def verdicts(tagged: Any, truth: Truth) -> List[Verdict]:
         expected = owners[factor]
         if len(found) == len(expected):
             for (node, tag), owner in zip(found, expected):
-                decided.append(Verdict(_label(node), owner, _short(tag), _short(tag) == owner))
+                decided.append(Verdict(_label(node), (owner,), _short(tag), _short(tag) == owner))
         elif len(found) == 1:
             node, tag = found[0]
             others = [_short(call) for call in tag.shared]
             right = _short(tag) == expected[0] and set(expected[1:]) <= set(others)
             shown = f"{_short(tag)} shared with {others}"
-            decided.append(Verdict(_label(node), f"{expected}, merged", shown, right))
+            decided.append(Verdict(_label(node), tuple(expected), shown, right))
     return decided
 
 
@@ -165,7 +172,7 @@ def misplaced_weights(
         for operators, names, weight in weights:
             if node.op_type in operators and any(_equal(array, weight) for array in arrays):
                 right = tag.path in names
-                found.append(Verdict(_label(node), " = ".join(names), _short(tag), right))
+                found.append(Verdict(_label(node), tuple(names), _short(tag), right))
     return found
 
 
@@ -176,10 +183,10 @@ def _unique_weights(
     names = names_by_module(model)
     candidates = []
     for module in modules.values():
-        weight = module._parameters.get("weight")
+        weight = getattr(module, "weight", None)
         operators = _READS_WEIGHT.get(type(module).__name__)
         paths = names[id(module)]
-        if weight is not None and operators and called.intersection(paths):
+        if operators and weight is not None and called.intersection(paths):
             candidates.append((operators, paths, weight.detach().cpu().numpy()))
     for operators, paths, array in candidates:
         equal = sum(_equal(array, other) for _, _, other in candidates)

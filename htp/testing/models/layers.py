@@ -1,6 +1,7 @@
 """The layers that real models are made of."""
 
 import math
+from typing import Tuple
 
 import torch
 from torch import Tensor, nn
@@ -126,6 +127,19 @@ class Encoder(Marked):
         return self.mark(self.layer(self.before(x)))
 
 
+class CrossAttention(Marked):
+    """torch's own attention over another sequence; ``out_proj`` is a module that is never called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = Dense(4, 6)
+        self.attention = nn.MultiheadAttention(4, 2, bias=False, kdim=6, vdim=6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        memory = self.memory(x)
+        return self.mark(self.attention(x, memory, memory)[0])
+
+
 class RootOnly(Marked):
     """Functional operations at the root, and a child that is only a part of it."""
 
@@ -141,14 +155,14 @@ class RootOnly(Marked):
 
 
 class TwoInputs(Marked):
-    """Two inputs, of which one goes in by keyword, and two outputs."""
+    """Three inputs, two of them by keyword and not in the order of the signature; two outputs."""
 
     def __init__(self) -> None:
         super().__init__()
         self.left = Dense()
         self.right = Dense()
 
-    def forward(self, x: Tensor, y: Tensor, gain: float = 2.0) -> "tuple[Tensor, Tensor]":
+    def forward(self, x: Tensor, y: Tensor, gain: Tensor) -> Tuple[Tensor, Tensor]:
         left, right = self.left(x), self.right(y)
         return self.mark(left + right), left - right * gain
 
@@ -228,6 +242,12 @@ CASES = (
         operators={"Softmax": "layer.self_attn"},
     ),
     Case(
+        "cross_attention",
+        lambda: Example(CrossAttention(), (_x(3, 1, 4),)),
+        marks=("memory", ""),
+        operators={"Softmax": "attention"},
+    ),
+    Case(
         "root_functional",
         lambda: Example(RootOnly(), (_x(),)),
         marks=("block", ""),
@@ -235,8 +255,8 @@ CASES = (
     ),
     Case(
         "two_inputs",
-        lambda: Example(TwoInputs(), (_x(),), {"y": _x()}),
-        input_names=("x", "y"),
+        lambda: Example(TwoInputs(), (_x(),), {"gain": _x(4), "y": _x()}),
+        input_names=("x", "y", "gain"),
         output_names=("sum", "difference"),
         marks=("left", "right", ""),
     ),

@@ -1,0 +1,162 @@
+"""The request as arguments of ``torch.onnx.export(dynamo=True)``."""
+
+import inspect
+from typing import Any, Dict, List, Optional, Tuple
+
+from htp.backends.base import ExportRequest
+from htp.errors import CaptureError, did_you_mean
+
+__all__ = ["OTHER_BACKEND", "export_arguments"]
+
+OTHER_BACKEND = (
+    "backend='torchscript' traces the model instead and may take it; "
+    "htp.backends() tells whether it can run here."
+)
+
+
+def export_arguments(request: ExportRequest, program: bool) -> Dict[str, Any]:
+    """The keyword arguments of ``torch.onnx.export``, without model, args and f.
+
+    Args:
+        request: what the user asked for.
+        program: the model is an ``ExportedProgram``.
+
+    Raises:
+        CaptureError: the options contradict this backend, or ``dynamic_shapes`` don't fit.
+    """
+    import torch.onnx
+
+    accepted = inspect.signature(torch.onnx.export).parameters
+    arguments = dict(request.options)
+    if arguments.pop("dynamo", True) is not True:
+        raise CaptureError(
+            f"The option dynamo={request.options['dynamo']!r} contradicts the backend 'fx', which "
+            "is torch.onnx.export(dynamo=True).",
+            "leave it out, or choose backend='torchscript'.",
+        )
+    if arguments.get("fallback"):
+        raise CaptureError(
+            "The option fallback=True would let torch change to its TorchScript exporter unseen.",
+            "leave it out; if the export fails, choose backend='torchscript'.",
+        )
+    arguments["dynamo"] = True
+    if "fallback" in accepted:
+        # https://github.com/pytorch/pytorch/blob/v2.5.0/torch/onnx/_internal/exporter/_compat.py#L172
+        arguments["fallback"] = False
+    if request.kwargs:
+        arguments["kwargs"] = dict(request.kwargs)
+    if request.input_names is not None:
+        arguments["input_names"] = list(request.input_names)
+    if request.output_names is not None:
+        arguments["output_names"] = list(request.output_names)
+    if request.opset_version is not None:
+        arguments["opset_version"] = request.opset_version
+    if request.dynamic_shapes:
+        if program:
+            raise CaptureError(
+                "dynamic_shapes don't apply to an ExportedProgram, whose shapes are settled.",
+                "give them to torch.export.export, or export the module itself.",
+            )
+        arguments["dynamic_shapes"] = _dynamic_shapes(request)
+    return arguments
+
+
+def _dynamic_shapes(request: ExportRequest) -> Dict[str, Any]:
+    """``{input: {axis: name}}`` in the structure of the inputs, as ``torch.export`` wants it.
+
+    The order is that of the graph's inputs: torch gives dynamic axes their names by position.
+    https://github.com/pytorch/pytorch/blob/v2.9.0/torch/onnx/_internal/exporter/_dynamic_shapes.py
+    """
+    from torch.utils import _pytree as pytree
+
+    assert request.dynamic_shapes is not None
+    wanted = dict(request.dynamic_shapes)
+    bound = _bound(request)
+    structure: List[Tuple[str, Any, List[str]]] = []
+    for parameter, value in bound.items():
+        leaves, tree = pytree.tree_flatten(value)
+        names = [parameter] if tree.is_leaf() else _leaf_names(parameter, len(leaves))
+        structure.append((parameter, tree, names))
+    leaf_names = [name for _, _, names in structure for name in names]
+    # Only tensors become inputs of the graph, and only those have one of the given names.
+    tensors = [
+        name
+        for (_, _, names), value in zip(structure, bound.values())
+        for name, leaf in zip(names, pytree.tree_leaves(value))
+        if _is_tensor(leaf)
+    ]
+    aliases = {name: name for name in leaf_names}
+    aliases.update(zip(request.input_names or (), tensors))
+    unknown = [name for name in wanted if name not in aliases]
+    if unknown:
+        raise CaptureError(
+            f"dynamic_shapes names {unknown[0]!r}, which is no input of the model.",
+            did_you_mean(unknown[0], aliases),
+        )
+    dimension = _dimension()
+    axes: Dict[str, Dict[int, Any]] = {
+        aliases[name]: {axis: dimension(label) for axis, label in shape.items()}
+        for name, shape in wanted.items()
+    }
+    return {
+        parameter: pytree.tree_unflatten([axes.get(name) for name in names], tree)
+        for parameter, tree, names in structure
+    }
+
+
+def _bound(request: ExportRequest) -> Dict[str, Any]:
+    """The example inputs by parameter of ``forward``, in the order in which they are given."""
+    forward = getattr(request.model, "forward", request.model)
+    try:
+        bound = inspect.signature(forward).bind(*request.args, **request.kwargs).arguments
+    except TypeError as error:
+        raise CaptureError(
+            f"The example inputs don't fit forward(): {error}.",
+            "args are its positional and kwargs its keyword inputs.",
+        ) from error
+    keywords = [name for name in request.kwargs if name in bound]
+    positional = {name: value for name, value in bound.items() if name not in keywords}
+    return {**positional, **{name: bound[name] for name in keywords}}
+
+
+def _leaf_names(parameter: str, count: int) -> List[str]:
+    return [f"{parameter}_{place}" for place in range(count)]
+
+
+def _is_tensor(leaf: Any) -> bool:
+    import torch
+
+    return isinstance(leaf, torch.Tensor)
+
+
+def _dimension() -> Any:
+    """What makes a dynamic axis of its name.
+
+    From 2.7 on a string is enough, and only a string keeps torch from demanding more of the axis
+    than the model does: https://github.com/pytorch/pytorch/pull/147478
+    """
+    import torch.export
+    from torch.onnx._internal.exporter import _compat
+
+    if hasattr(getattr(_compat, "_dynamic_shapes", None), "convert_str_to_export_dim"):
+        return str
+    dims: Dict[str, Any] = {}
+
+    def dimension(label: str) -> Any:
+        if not label.isidentifier():
+            raise CaptureError(
+                f"The axis name {label!r} is no identifier, as this torch demands of it.",
+                "use letters, digits and underscores.",
+            )
+        return dims.setdefault(label, torch.export.Dim(label))
+
+    return dimension
+
+
+def opset_of(model: Any) -> Optional[int]:
+    """The version of the standard operators that an IR model uses."""
+    for domain in ("", "ai.onnx"):
+        version = model.opset_imports.get(domain)
+        if version is not None:
+            return int(version)
+    return None

@@ -1,0 +1,128 @@
+"""Module calls of scripted models.
+
+A scripted model is not run when it is exported: torch inlines the graphs of its methods into one.
+The call is a node until then, ``prim::CallMethod``, so a marker before and one behind it say in the
+inlined graph where each call begins and ends, loops and branches included. Markers are
+``prim::Print`` nodes without operands: they have a side effect, so no pass moves or drops them
+(torch/csrc/jit/passes/dead_code_elimination.cpp). They are gone again, from torch's graphs and from
+the model's, before any operation is converted.
+"""
+
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional
+
+from htp.backends._ts_scopes import CallLog
+from htp.scope import Stack
+
+_MARKER, _ATTRIBUTE = "prim::Print", "htp"
+_EXIT = ""
+
+
+@contextmanager
+def marked(model: Any) -> Iterator[None]:
+    """Put a marker around every call in the methods of a scripted model, and take them out."""
+    graphs = list(_graphs(model))
+    try:
+        for graph in graphs:
+            _mark(graph, graph)
+        yield
+    finally:
+        for graph in graphs:
+            for marker in list(_markers(graph)):
+                marker.destroy()
+
+
+def _graphs(model: Any) -> Iterator[Any]:
+    """The graph of every method of every submodule. Instances of one type share their graphs."""
+    for module in model.modules():
+        if hasattr(module, "_c"):
+            for name in module._c._method_names():
+                yield module._c._get_method(name).graph
+
+
+def _nodes(block: Any) -> Iterator[Any]:
+    for node in block.nodes():
+        yield node
+        for inner in node.blocks():
+            yield from _nodes(inner)
+
+
+def _is_marker(node: Any) -> bool:
+    return bool(node.kind() == _MARKER and node.hasAttribute(_ATTRIBUTE))
+
+
+def _markers(graph: Any) -> Iterator[Any]:
+    return (node for node in _nodes(graph) if _is_marker(node))
+
+
+def _mark(graph: Any, block: Any) -> None:
+    nodes = list(_nodes(block))
+    if any(_is_marker(node) for node in nodes):
+        return  # another instance of the same type
+    for node in nodes:
+        if node.kind() != "prim::CallMethod" or node.s("name") != "forward":
+            continue  # other methods belong to the call that is running
+        chain = _attribute_chain(node)
+        if chain is not None:
+            _marker(graph, chain).insertBefore(node)
+            _marker(graph, _EXIT).insertAfter(node)
+
+
+def _marker(graph: Any, text: str) -> Any:
+    node = graph.create(_MARKER, [], 0)
+    node.s_(_ATTRIBUTE, text)
+    return node
+
+
+def _attribute_chain(call: Any) -> Optional[str]:
+    """Where the called module stands below ``self``; None when it came from somewhere else."""
+    names: List[str] = []
+    node = next(iter(call.inputs())).node()
+    while node.kind() == "prim::GetAttr":
+        names.append(node.s("name"))
+        node = next(iter(node.inputs())).node()
+    return ".".join(reversed(names)) if names and node.kind() == "prim::Param" else None
+
+
+def read(graph: Any, model: Any, log: CallLog) -> Dict[int, Stack]:
+    """Take the markers out of an inlined graph.
+
+    Returns:
+        The owner of every value, by its number.
+    """
+    modules: Dict[str, Any] = {"": model}
+    owners: Dict[int, Stack] = {}
+    used: List[Any] = []
+
+    def visit(block: Any, stack: Stack) -> Stack:
+        for node in block.nodes():
+            if _is_marker(node):
+                stack = _step(node.s(_ATTRIBUTE), stack, model, modules, log)
+                used.append(node)
+                continue
+            if node.kind() != "prim::Constant":  # pooled at the top: its users tell whose it is
+                owners.update((value.unique(), stack) for value in node.outputs())
+            for inner in node.blocks():
+                visit(inner, stack)
+        return stack
+
+    log.enter(model, ())
+    visit(graph, log.stacks[-1])
+    for marker in used:
+        marker.destroy()
+    return owners
+
+
+def _step(
+    text: str, stack: Stack, model: Any, modules: Dict[str, Any], log: CallLog
+) -> Stack:
+    if text == _EXIT:
+        return stack[:-1]
+    path = f"{stack[-1].path}.{text}" if stack[-1].path else text
+    if path not in modules:
+        module = model
+        for name in path.split("."):
+            module = getattr(module, name)
+        modules[path] = module
+    log.enter(modules[path], stack)
+    return log.stacks[-1]

@@ -1,0 +1,220 @@
+"""Capture through ``torch.onnx.export(dynamo=True)``, on torch 2.5 and later.
+
+torch exports as it always does, once and with the user's arguments. HTP watches three moments:
+
+1. While ``torch.export`` traces, it follows which module call is running (``_fx_calls``).
+2. When torch has built the ONNX graph and before it rewrites it, each node still holds the FX node
+   that it was lowered from in ``meta["node"]``, and so its module call. The graph is recorded, and
+   its nodes are marked:
+   https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_core.py#L890
+3. When torch is about to save, the marks tell which of the built nodes each node comes from
+   (``_fx_graph``). They are taken off, so that nothing of HTP is in what torch writes.
+"""
+
+import contextlib
+import inspect
+import os
+import re
+from typing import Any, Dict, Iterator, Optional, Tuple
+
+from htp import torch_release
+from htp.backends._fx_arguments import OTHER_BACKEND, export_arguments, opset_of
+from htp.backends._fx_calls import KEY, Call, CallTracker
+from htp.backends._fx_graph import MARK, Marks
+from htp.backends._fx_parameters import ParameterNames
+from htp.backends._fx_stack import stack_of
+from htp.backends._modules import ModuleNames
+from htp.backends.base import Capture, ExportRequest
+from htp.errors import CaptureError
+from htp.records import GraphRecord
+from htp.scope import Stack
+
+__all__ = ["FxBackend"]
+
+
+class FxBackend:
+    """The backend ``fx``."""
+
+    name = "fx"
+
+    def probe(self) -> Optional[str]:
+        """Why this backend cannot run here, in one line, or None when it can."""
+        try:
+            return _missing()
+        except Exception as error:
+            return f"{type(error).__name__}: {_first_line(error)}"
+
+    def capture(self, request: ExportRequest) -> Capture:
+        """Run torch's exporter once and say which module call owns each node.
+
+        Raises:
+            htp.CaptureError: the arguments don't fit, torch's exporter failed, or it wrote another
+                opset than was asked for.
+        """
+        import torch
+
+        program = isinstance(request.model, torch.export.ExportedProgram)
+        arguments = export_arguments(request, program)
+        names = ModuleNames(request.model) if isinstance(request.model, torch.nn.Module) else None
+        tracker = CallTracker(request.model, names) if names else None
+        watch = _Watch(ParameterNames(request.model, names), request.path)
+        following = tracker.following() if tracker else contextlib.nullcontext()
+        with following, watch.watching():
+            try:
+                done = torch.onnx.export(request.model, request.args, request.path, **arguments)
+            except Exception as error:
+                raise CaptureError(_told(error), OTHER_BACKEND) from error
+            watch.collect(done)
+        _check_opset(request.opset_version, done)
+        if request.path is None:
+            data = done.model_proto.SerializeToString()
+        else:
+            with open(request.path, "rb") as file:
+                data = file.read()
+        return watch.captured(data)
+
+
+class _Watch:
+    """Holds on to what torch builds, from the building to the saving."""
+
+    def __init__(self, parameters: ParameterNames, path: Optional[str]) -> None:
+        self._parameters = parameters
+        self._path = path
+        self._marks: Optional[Marks] = None
+        self._after: Optional[GraphRecord] = None
+        self._same = False
+        self._calls: Dict[Stack, None] = {}
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """Be told when torch has built a graph, and when it saves it."""
+        from torch.onnx._internal.exporter import _core
+
+        build = _core._exported_program_to_onnx_program
+
+        def htp_build(*args: Any, **kwargs: Any) -> Any:
+            program = build(*args, **kwargs)
+            self._built(program)
+            return program
+
+        _core._exported_program_to_onnx_program = htp_build
+        try:
+            yield
+        finally:
+            _core._exported_program_to_onnx_program = build
+
+    def _built(self, program: Any) -> None:
+        self._marks = Marks(program.model, self._owner)
+        self._after = None
+        self._parameters.read(program.model, self._marks.before)
+        save = program.save
+
+        def htp_save(destination: Any, *args: Any, **kwargs: Any) -> Any:
+            # torch saves to a temporary file too, when it verifies a large model.
+            if destination == self._path:
+                self.collect(program)
+            return save(destination, *args, **kwargs)
+
+        # On the instance: nobody else has this program, and nothing needs to be put back.
+        program.save = htp_save
+
+    def _owner(self, node: Any) -> Optional[Stack]:
+        origin = node.meta.get("node")
+        if origin is None:
+            return None
+        call: Optional[Call] = origin.meta.get(KEY)
+        if call is not None:
+            self._calls = dict.fromkeys(call.calls)
+            return call.stack
+        written = stack_of(origin.meta.get("nn_module_stack") or {})
+        return written
+
+    def collect(self, program: Any) -> None:
+        """Read the marks off the finished model and remove them.
+
+        Raises:
+            htp.CaptureError: torch built its graph in a way that was not seen.
+        """
+        if self._after is not None:
+            return
+        if self._marks is None or program is None:
+            raise CaptureError(
+                f"torch {torch_release.TORCH} exported without the step that HTP watches.",
+                OTHER_BACKEND,
+            )
+        self._after, self._same = self._marks.collect(program.model)
+        self._parameters.follow(program.model, self._after)
+
+    def captured(self, data: bytes) -> Capture:
+        """The capture of the file that torch wrote."""
+        assert self._after is not None and self._marks is not None
+        if MARK.encode() in data:
+            raise CaptureError(
+                "A mark of HTP was left in the model.", "please report it with the model."
+            )
+        before = None if self._same else self._marks.before
+        return Capture(data, self._after, before, tuple(self._calls))
+
+
+def _check_opset(asked: Optional[int], program: Any) -> None:
+    """torch converts what it can't produce, and keeps what it can't convert, without an error."""
+    made = opset_of(program.model)
+    if asked is not None and made is not None and made != asked:
+        raise CaptureError(
+            f"torch {torch_release.TORCH} was asked for opset {asked} and made opset {made}.",
+            f"give opset_version={made} or none at all. {OTHER_BACKEND}",
+        )
+
+
+def _told(error: BaseException) -> str:
+    """What failed, with the error that torch's own error was raised for."""
+    lines = [f"torch.onnx.export(dynamo=True) of torch {torch_release.TORCH} failed."]
+    seen: Tuple[BaseException, ...] = ()
+    at: Optional[BaseException] = error
+    while at is not None and at not in seen and len(seen) < 4:
+        seen = (*seen, at)
+        lines.append(f"{type(at).__name__}: {_first_line(at)}")
+        at = at.__cause__
+    return "\n".join(lines)
+
+
+def _first_line(error: BaseException) -> str:
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return next((line.strip() for line in plain.splitlines() if line.strip()), "")
+
+
+def _missing() -> Optional[str]:
+    """What this installation lacks."""
+    import importlib.util
+
+    import torch
+    import torch.onnx
+
+    if "dynamo" not in inspect.signature(torch.onnx.export).parameters:
+        return f"torch.onnx.export of torch {torch_release.TORCH} has no parameter 'dynamo'"
+    for module in ("onnx", "onnxscript"):
+        if importlib.util.find_spec(module) is None:
+            return f"torch.onnx.export(dynamo=True) needs the package {module!r}: pip install {module}"
+    from torch._dynamo.output_graph import OutputGraph, SubgraphTracer
+    from torch._dynamo.variables import nn_module as dynamo_modules
+    from torch.fx import proxy, traceback
+    from torch.fx.experimental import proxy_tensor
+    from torch.onnx._internal.exporter import _core
+
+    seams = (
+        (_core, "_exported_program_to_onnx_program"),
+        (OutputGraph, "__init__"),
+        (SubgraphTracer, "create_node"),
+        (dynamo_modules, "record_nn_module_stack"),
+        (getattr(proxy_tensor, "_ModuleStackTracer", None), "call_module"),
+        (proxy.TracerBase, "create_node"),
+        (traceback, "has_preserved_node_meta"),
+        (traceback, "get_current_meta"),
+    )
+    for owner, name in seams:
+        if not hasattr(owner, name):
+            return f"torch {torch_release.TORCH} lacks {getattr(owner, '__name__', owner)}.{name}"
+    announced = list(inspect.signature(dynamo_modules.record_nn_module_stack).parameters)
+    if announced != ["module_key", "source", "tx", "mod"]:
+        return f"torch {torch_release.TORCH} announces modules to dynamo as {announced}"
+    return None

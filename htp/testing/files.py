@@ -1,0 +1,143 @@
+"""Is the file a good ONNX model, and torch's own but for the tags?"""
+
+import io
+import os
+from typing import Any, Dict, List
+
+import numpy as np
+import onnx
+
+import htp
+from htp.testing.case import Case
+from htp.testing.running import DONE, Exported, Workshop, run_eager, run_onnx
+
+__all__ = ["Files"]
+
+
+class Files:
+    """What is written, read back, stripped and run."""
+
+    def test_onnx_checker_passes(self, workshop: Workshop, backend_name: str, case: Case) -> None:
+        """The checker accepts the file with its tags, data files and all."""
+        onnx.checker.check_model(workshop.exported(backend_name, case).path, full_check=True)
+
+    def test_onnxruntime_agrees(self, workshop: Workshop, backend_name: str, case: Case) -> None:
+        """The file computes what the model computes."""
+        exported = workshop.exported(backend_name, case)
+        model, args, kwargs = case.example()
+        _compare(exported, model, args, kwargs)
+
+    def test_shapes_are_dynamic(self, workshop: Workshop, backend_name: str, case: Case) -> None:
+        """The axes that the case names have those names, and take another size."""
+        exported = workshop.exported(backend_name, case)
+        inputs = {value.name: value for value in exported.tagged.model.graph.input}
+        for name, axes in (case.dynamic_shapes or {}).items():
+            dims = inputs[name].type.tensor_type.shape.dim
+            assert {axis: dims[axis].dim_param for axis in axes} == dict(axes)
+        if case.input_names:
+            assert tuple(inputs) == case.input_names
+        if case.output_names:
+            outputs = tuple(value.name for value in exported.tagged.model.graph.output)
+            assert outputs == case.output_names
+        if case.other_inputs is not None:
+            other = case.other_inputs()
+            _compare(exported, case.example().model, other.args, other.kwargs)
+
+    def test_tags_survive_the_file(self, workshop: Workshop, backend_name: str, case: Case) -> None:
+        """What was exported, what is read back, and what is read back and saved are equal."""
+        exported = workshop.exported(backend_name, case)
+        loaded = htp.load(exported.path)
+        assert _description(loaded) == _description(exported.tagged)
+        again = os.path.join(workshop.folder, "again", backend_name, case.name, "model.onnx")
+        os.makedirs(os.path.dirname(again))
+        loaded.save(again)
+        assert _contents(again) == _contents(exported.path)
+        assert _description(htp.load(again)) == _description(loaded)
+
+    def test_strip_removes_every_tag(
+        self, workshop: Workshop, backend_name: str, case: Case
+    ) -> None:
+        """Nothing of HTP's is left, and other metadata is."""
+        exported = workshop.exported(backend_name, case)
+        stripped = htp.load(exported.path).strip()
+        assert b"pkg.htp" not in stripped.model.SerializeToString()
+        assert stripped.coverage.captured == stripped.coverage.propagated == 0
+        assert not stripped.parameters()
+        assert stripped.backend is None
+        assert stripped.torch is None
+
+    def test_stripped_file_is_torchs_own(
+        self, workshop: Workshop, backend_name: str, exporter: str, case: Case
+    ) -> None:
+        """Byte for byte what torch alone wrote in a fresh process, with the same data files."""
+        workshop.start_plain(backend_name, exporter)
+        exported = workshop.exported(backend_name, case)
+        plain = workshop.plain(backend_name, exporter, case)
+        stripped = os.path.join(workshop.folder, "stripped", backend_name, case.name, "model.onnx")
+        os.makedirs(os.path.dirname(stripped))
+        htp.load(exported.path).strip().save(stripped)
+        ours, torchs = _files(os.path.dirname(stripped)), _files(plain)
+        assert sorted(ours) == sorted(torchs) == sorted(_files(exported.folder))
+        for name, content in torchs.items():
+            assert ours[name] == content, f"{name}: {_first_difference(stripped, plain)}"
+
+    def test_every_way_of_writing_is_equal(self, workshop: Workshop, backend_name: str) -> None:
+        """A path, a binary file object and no file at all give the same tags."""
+        from htp.testing.models import case as case_named
+
+        case = case_named("siblings")
+        model, args, kwargs = case.example()
+        buffer = io.BytesIO()
+        written = htp.export(
+            model, args, buffer, kwargs=kwargs, backend=backend_name, **case.options()
+        )
+        kept = htp.export(model, args, kwargs=kwargs, backend=backend_name, **case.options())
+        assert kept.model.SerializeToString() == written.model.SerializeToString()
+        assert onnx.ModelProto.FromString(buffer.getvalue()) == kept.model
+        path = workshop.exported(backend_name, case).tagged
+        assert [tag for _, tag in kept.nodes()] == [tag for _, tag in path.nodes()]
+
+
+def _compare(exported: Exported, model: Any, args: Any, kwargs: Any) -> None:
+    found = run_onnx(exported.path, model, args, kwargs)
+    expected = run_eager(model, args, kwargs)
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def _description(tagged: htp.TaggedModel) -> Dict[str, Any]:
+    return {
+        "tags": [(node.name, list(node.output), tag) for node, tag in tagged.nodes()],
+        "coverage": tagged.coverage,
+        "backend": tagged.backend,
+        "torch": tagged.torch,
+        "parameters": tagged.parameters(),
+    }
+
+
+def _files(folder: str) -> Dict[str, bytes]:
+    found = {}
+    for name in sorted(os.listdir(folder)):
+        if name != DONE:
+            with open(os.path.join(folder, name), "rb") as file:
+                found[name] = file.read()
+    return found
+
+
+def _contents(path: str) -> Dict[str, bytes]:
+    return _files(os.path.dirname(path))
+
+
+def _first_difference(ours: str, plain: str) -> str:
+    """Where two files differ, for the report."""
+    texts: List[List[str]] = []
+    for path in (ours, os.path.join(plain, "model.onnx")):
+        model = onnx.load(path, load_external_data=False)
+        for tensor in model.graph.initializer:
+            tensor.ClearField("raw_data")
+        texts.append(str(model).splitlines())
+    for number, (one, other) in enumerate(zip(*texts)):
+        if one != other:
+            return f"text line {number}: {one.strip()[:300]!r}, torch wrote {other.strip()[:300]!r}"
+    return f"{len(texts[0])} lines of text, torch wrote {len(texts[1])}"

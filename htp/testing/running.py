@@ -1,0 +1,192 @@
+"""One export of each case per session, the same by torch alone, and onnxruntime."""
+
+import atexit
+import inspect
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import htp
+from htp.testing.case import Case, Example
+from htp.testing.eager import Truth, truth_of
+from htp.testing.models import cases_for
+
+__all__ = ["DONE", "Exported", "Workshop", "flat_tensors", "named_inputs", "run_eager", "run_onnx"]
+
+DONE = "done"
+"""The file that says that torch's own export of a case is complete."""
+
+PATIENCE = 900.0
+"""Seconds to wait for torch's own exports; they take about a minute."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A case as HTP exported it.
+
+    Attributes:
+        tagged: what ``htp.export`` returned.
+        path: the file that it wrote.
+        example: the model that was exported, and its inputs.
+        truth: what an eager run says of the model.
+    """
+
+    tagged: htp.TaggedModel
+    path: str
+    example: Example
+    truth: Truth
+
+    @property
+    def folder(self) -> str:
+        """Where the file lies, and its data files."""
+        return os.path.dirname(self.path)
+
+
+class Workshop:
+    """Exports each case once for all tests of a session.
+
+    Args:
+        folder: an empty folder.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._exported: Dict[Tuple[str, str], Exported] = {}
+        self._failed: Dict[Tuple[str, str], Exception] = {}
+        self._truths: Dict[str, Truth] = {}
+        self._plain: Dict[str, "subprocess.Popen[bytes]"] = {}
+
+    def truth(self, case: Case) -> Truth:
+        """What a case does, watched once."""
+        if case.name not in self._truths:
+            self._truths[case.name] = truth_of(case)
+        return self._truths[case.name]
+
+    def exported(self, backend: str, case: Case) -> Exported:
+        """The case as HTP exports it through a backend.
+
+        Raises:
+            Exception: what ``htp.export`` raised, each time again.
+        """
+        key = (backend, case.name)
+        if key in self._failed:
+            raise self._failed[key]
+        if key not in self._exported:
+            truth = self.truth(case)
+            model, args, kwargs = example = case.example()
+            path = os.path.join(self.folder, "htp", backend, case.name, "model.onnx")
+            os.makedirs(os.path.dirname(path))
+            try:
+                tagged = htp.export(
+                    model, args, path, kwargs=kwargs, backend=backend, **case.options()
+                )
+            except Exception as error:
+                self._failed[key] = error
+                raise
+            self._exported[key] = Exported(tagged, path, example, truth)
+        return self._exported[key]
+
+    def start_plain(self, backend: str, exporter: str) -> None:
+        """Begin torch's own exports of all cases in a fresh process, beside the tests."""
+        if backend in self._plain:
+            return
+        folder = os.path.join(self.folder, "plain", backend)
+        os.makedirs(folder)
+        names = [case.name for case in cases_for(backend)]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
+        with open(os.path.join(folder, "log.txt"), "wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "-m", "htp.testing.plain", exporter, folder, *names],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+        self._plain[backend] = process
+        atexit.register(_stop, process)
+
+    def plain(self, backend: str, exporter: str, case: Case) -> str:
+        """The folder that torch's own export of a case wrote.
+
+        Raises:
+            AssertionError: torch could not export it, or the process died.
+        """
+        self.start_plain(backend, exporter)
+        folder = os.path.join(self.folder, "plain", backend, case.name)
+        process = self._plain[backend]
+        deadline = time.monotonic() + PATIENCE
+        while not os.path.exists(os.path.join(folder, DONE)):
+            ended = process.poll() is not None
+            if os.path.exists(os.path.join(folder, DONE)):
+                break
+            assert not ended, f"torch's own exports ended early: {self._log(backend)}"
+            assert time.monotonic() < deadline, f"no export of {case.name} by torch alone in time"
+            time.sleep(0.05)
+        error = os.path.join(folder, "error.txt")
+        if os.path.exists(error):
+            with open(error, encoding="utf-8") as file:
+                raise AssertionError(f"torch alone cannot export {case.name}: {file.read()[-2000:]}")
+        return folder
+
+    def _log(self, backend: str) -> str:
+        with open(os.path.join(self.folder, "plain", backend, "log.txt"), encoding="utf-8") as file:
+            return file.read()[-2000:]
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.terminate()
+        process.wait()
+
+
+def flat_tensors(value: Any) -> List[Tensor]:
+    """The tensors of nested tuples, lists and dictionaries, in order."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, (tuple, list)):
+        return [tensor for item in value for tensor in flat_tensors(item)]
+    return []
+
+
+def named_inputs(
+    model: Any, args: Sequence[Any], kwargs: Mapping[str, Any], names: Sequence[str]
+) -> Dict[str, "np.ndarray"]:
+    """The inputs in the order of the signature, under the names of a graph's inputs."""
+    values = list(args)
+    if kwargs:
+        parameters = list(inspect.signature(model.forward).parameters)
+        values += [kwargs[name] for name in parameters if name in kwargs]
+    tensors = flat_tensors(values)
+    assert len(tensors) == len(names), f"the graph takes {names}, the model {len(tensors)} tensors"
+    return {name: tensor.detach().numpy() for name, tensor in zip(names, tensors)}
+
+
+def run_eager(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> List["np.ndarray"]:
+    """What the model computes in PyTorch."""
+    with torch.no_grad():
+        output = model(*args, **kwargs)
+    return [tensor.numpy() for tensor in flat_tensors(output)]
+
+
+def run_onnx(
+    path: str, model: Any, args: Sequence[Any], kwargs: Optional[Mapping[str, Any]] = None
+) -> List["np.ndarray"]:
+    """What onnxruntime computes from a file, operator by operator as exported."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    outputs: List["np.ndarray"] = session.run(None, named_inputs(model, args, kwargs or {}, names))
+    return outputs
