@@ -3,12 +3,13 @@
 There is one session for each file in ``constraints/``: ``tests-torch1.8`` ... ``tests-torch2.15``.
 These variables change what a session does:
 
-- ``HTP_KEEP_ENVS=1`` keeps the environment (up to 7 GB) when the session ends, as ``nox -R`` does.
+- ``HTP_KEEP_ENVS=1`` keeps the environment (up to 7 GB) when the session ends, as ``nox -r`` does.
 - ``HTP_RESULTS=FOLDER`` is where the result files go, in place of ``tests/results``.
 - ``HTP_TORCH_WHEELS=cpu`` or ``plain`` says which build of torch to take. Without it the CPU build
   is taken where uv can reach it, else the plain package.
 """
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -34,15 +35,6 @@ PINS = all_pins()
 IN_CI = frozenset(["1.8", "1.13", "2.4", "2.5", "2.9", "2.15"])
 """Both ends, and each side of the releases at which torch's exporters changed."""
 
-INSTALLED = """
-import sys, htp, torch
-from packaging.version import Version
-where, release = htp.__file__, Version(torch.__version__).release[:2]
-print(f"htp {htp.__version__} from {where}; torch {torch.__version__}; Python {sys.version}")
-assert "site-packages" in where, f"the tests would import htp from {where}, not from the wheel"
-assert release == Version(sys.argv[1]).release[:2], f"asked for torch {sys.argv[1]}"
-"""
-
 
 def interpreter(python: str) -> Optional[str]:
     """The path of a Python, or None.
@@ -67,6 +59,11 @@ def uses_uv(session: nox.Session) -> bool:
     return session.venv_backend == "uv"
 
 
+def reuses(session: nox.Session) -> bool:
+    """Whether nox was asked to go on with the environment of an earlier run (``-r``, ``-R``)."""
+    return bool(getattr(session.virtualenv, "reuse_existing", False))
+
+
 @contextlib.contextmanager
 def disposable(session: nox.Session) -> Iterator[None]:
     """Give the session a package cache of its own, and remove it and the environment at the end.
@@ -76,8 +73,9 @@ def disposable(session: nox.Session) -> Iterator[None]:
     """
     home = Path(session.virtualenv.location)
     cache = home.with_name(home.name + ".cache")
-    keep = os.environ.get("HTP_KEEP_ENVS") == "1" or session.virtualenv.reuse_existing
+    keep = os.environ.get("HTP_KEEP_ENVS") == "1" or reuses(session)
     session.env.update(UV_CACHE_DIR=str(cache), PIP_NO_CACHE_DIR="1", PYTHONPATH="")
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""  # compiling torch anew costs seconds at each start
     try:
         yield
     finally:
@@ -94,6 +92,7 @@ def wheel(session: nox.Session) -> Path:
     """HTP's wheel, built once in a run of nox."""
     if not _wheels:
         folder = tempfile.mkdtemp(prefix="htp-wheel-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         if uses_uv(session):
             session.run(
                 "uv", "build", "--quiet", "--wheel", "--out-dir", folder, str(ROOT), external=True
@@ -139,12 +138,12 @@ def install(session: nox.Session, pins: Pins, *more: str) -> None:
         f"htp[cli,runtime] @ {built.as_uri()}",
         *more,
     )
-    if session.virtualenv.reuse_existing:  # another build of the same version may be there
+    if reuses(session):  # another build of the same version may be there
         session.install("--force-reinstall", "--no-deps", str(built))
     freeze = ["uv", "pip", "freeze"] if uses_uv(session) else ["python", "-m", "pip", "freeze"]
     session.run(*freeze, external=uses_uv(session))
     session.chdir(session.create_tmp())  # out of the checkout, whose htp/ must not be importable
-    session.run("python", "-c", INSTALLED, pins.release)
+    session.run("python", str(ROOT / "tools" / "installed.py"), pins.release)
 
 
 def install_newest(session: nox.Session, *more: str) -> Pins:

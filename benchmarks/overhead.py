@@ -2,7 +2,8 @@
 
 Every export runs in a process of its own, plain and HTP in turn, so that neither profits from what
 the other loaded. Measured are the wall time of the export call, with writing the file, and the peak
-memory of the whole process. Printed is the median over the pairs of the ratio HTP / plain.
+memory of the whole process. Printed is the median over the pairs of the ratio HTP / plain; the
+ratio of processor time beside it tells whether a busy machine blurred the wall time.
 
     nox -s bench
     nox -s bench -- --pairs 9 --model bert --backend fx --json overhead.json
@@ -22,7 +23,7 @@ import warnings
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 Sample = Dict[str, float]
-"""One export: ``seconds``, ``peak_mib`` of its process and ``file_mib`` written."""
+"""One export: ``seconds``, ``cpu_seconds``, ``peak_mib`` of its process, ``file_mib`` written."""
 
 MODELS = ("bert", "resnet")
 
@@ -142,17 +143,22 @@ def export_once(model_name: str, backend: str, way: str) -> Sample:
         if way == "htp":
             import htp
 
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             htp.export(model, args, path, backend=backend)
         else:
             options: Dict[str, Any] = {}
             if "dynamo" in inspect.signature(torch.onnx.export).parameters:
                 options["dynamo"] = backend == "fx"
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
             torch.onnx.export(model, args, path, **options)
-        seconds = time.perf_counter() - start
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
         written = sum(entry.stat().st_size for entry in os.scandir(folder))
-    return {"seconds": seconds, "peak_mib": _peak_mib(), "file_mib": written / 2**20}
+    return {
+        "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
+        "peak_mib": _peak_mib(),
+        "file_mib": written / 2**20,
+    }
 
 
 def _peak_mib() -> float:
@@ -166,9 +172,7 @@ def _peak_mib() -> float:
 def in_fresh_process(model: str, backend: str, way: str) -> Sample:
     """Export in a new Python, whose last line is the sample."""
     command = [sys.executable, os.path.abspath(__file__), "--model", model, "--backend", backend]
-    done = subprocess.run(
-        [*command, "--once", way], stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False
-    )
+    done = subprocess.run([*command, "--once", way], capture_output=True, check=False)
     if done.returncode:
         raise SystemExit(f"{way} export of {model} by {backend} failed:\n{done.stderr.decode()}")
     sample: Sample = json.loads(done.stdout.splitlines()[-1])
@@ -188,6 +192,7 @@ def measure(model: str, backend: str, pairs: int) -> Dict[str, Any]:
         "backend": backend,
         "pairs": pairs,
         "time_ratio": _ratio(samples, "seconds"),
+        "cpu_ratio": _ratio(samples, "cpu_seconds"),
         "memory_ratio": _ratio(samples, "peak_mib"),
         "samples": samples,
     }
@@ -205,20 +210,22 @@ def _progress(line: str) -> None:
 
 def table(results: Sequence[Dict[str, Any]]) -> str:
     """The results as text, a line for each model and backend."""
-    lines = [
-        f"{'model':8}{'backend':13}{'plain s':>9}{'htp s':>9}{'ratio':>8}"
-        f"{'plain MiB':>12}{'htp MiB':>9}{'ratio':>8}  spread of the time ratio"
-    ]
+    form = "{:8}{:13}{:>9}{:>9}{:>8}{:>10}{:>12}{:>9}{:>8}  {}"
+    time_headings = "plain s", "htp s", "ratio", "cpu ratio"
+    memory_headings = "plain MiB", "htp MiB", "ratio", "spread of the time ratio"
+    lines = [form.format("model", "backend", *time_headings, *memory_headings)]
     for result in results:
         plain, tagged = result["samples"]["plain"], result["samples"]["htp"]
         ratios = [b["seconds"] / a["seconds"] for a, b in zip(plain, tagged)]
-        lines.append(
-            f"{result['model']:8}{result['backend']:13}"
-            f"{_median(plain, 'seconds'):9.2f}{_median(tagged, 'seconds'):9.2f}"
-            f"{result['time_ratio']:8.3f}"
-            f"{_median(plain, 'peak_mib'):12.0f}{_median(tagged, 'peak_mib'):9.0f}"
-            f"{result['memory_ratio']:8.3f}  {min(ratios):.3f} to {max(ratios):.3f}"
-        )
+        figures = [
+            *(f"{_median(samples, 'seconds'):.2f}" for samples in (plain, tagged)),
+            f"{result['time_ratio']:.3f}",
+            f"{result['cpu_ratio']:.3f}",
+            *(f"{_median(samples, 'peak_mib'):.0f}" for samples in (plain, tagged)),
+            f"{result['memory_ratio']:.3f}",
+            f"{min(ratios):.3f} to {max(ratios):.3f}",
+        ]
+        lines.append(form.format(result["model"], result["backend"], *figures))
     return "\n".join(lines)
 
 

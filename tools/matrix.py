@@ -13,12 +13,12 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Opt
 
 from packaging.version import Version
 
+from pins import COMPANIONS, CONSTRAINTS, Pins, all_pins
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+sys.path.append(str(ROOT))  # last: where HTP is installed, that one is asked
 
-from pins import COMPANIONS, CONSTRAINTS, Pins, all_pins  # noqa: E402 - after the path is set
-
-from htp.registry import BackendSpec, specs  # noqa: E402 - the same
+from htp.registry import BackendSpec, specs  # noqa: E402 - after the path is set
 
 __all__ = ["main", "render"]
 

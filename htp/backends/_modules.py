@@ -64,6 +64,6 @@ def type_name(module: Any) -> str:
     """The qualified class name; a scripted module tells that of the class it was made from."""
     kind = type(module)
     if kind.__module__.startswith("torch.jit") and hasattr(module, "_c"):
-        parts = module._c._type().qualified_name().split(".")
+        parts = str(module._c._type()).split(".")
         return ".".join(part for part in parts[1:] if not part.startswith("___torch_mangle"))
     return f"{kind.__module__}.{kind.__qualname__}"

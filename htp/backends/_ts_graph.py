@@ -67,20 +67,13 @@ class Recorder:
         """
         record = self.record(graph)
         if self.source is not None:
-            made = {name for node in self.source.walk() for name in node.outputs}
+            self.note_rewrite(self.source, record)
             for old, new in _replaced(self.source, record):
-                if new in made:
-                    continue
-                equal = self.merged.get(int(old))
-                if equal:
-                    self.merged.setdefault(int(new), equal)
-                owner = self.owners.get(int(old))
-                if owner:
-                    self.owners.setdefault(int(new), owner)
+                if int(old) in self.merged:
+                    self.merged.setdefault(int(new), self.merged[int(old)])
         for node in record.walk():
-            for name in node.outputs:
-                if node.owner:
-                    self.owners[int(name)] = node.owner
+            if node.owner:
+                self.owners.update((int(name), node.owner) for name in node.outputs)
         self.source = record
         return record
 
@@ -130,12 +123,25 @@ class Recorder:
         return next((owner for owner in known if owner), None)
 
     def note_rewrite(self, before: GraphRecord, after: GraphRecord) -> None:
-        """A pass put new nodes in the place of old ones: they keep the owner of what they replace."""
+        """A pass put new nodes in the place of old ones: they keep the owner of what they replace.
+
+        One operation may become many, with branches (a scripted ``linear`` becomes an ``If``).
+        """
         known = {name: node.owner for node in before.walk() for name in node.outputs}
+        made = {name: node for node in after.walk() for name in node.outputs}
         for old, new in _replaced(before, after):
             owner = known.get(old)
-            if owner and new not in known:
-                self.owners.setdefault(int(new), owner)
+            pending = [new] if owner else []
+            while pending and owner:
+                name = pending.pop()
+                node = made.get(name)
+                if node is None or name in known or node.owner or int(name) in self.owners:
+                    continue
+                inner = [node, *(n for body in node.bodies for n in body.walk())]
+                for one in inner:
+                    if one.inputs and not one.owner:  # constants may serve others as well
+                        self.owners.update((int(value), owner) for value in one.outputs)
+                    pending.extend(value for value in one.inputs if value)
 
     def note_fusions(self, before: GraphRecord, after: GraphRecord) -> None:
         """Compare a graph before and after a pass that fuses: which nodes took over others?"""
@@ -201,17 +207,33 @@ def _nodes(graph: Any) -> Iterator[Any]:
             yield from _nodes(block)
 
 
-def _moved_uses(before: GraphRecord, after: GraphRecord) -> Iterator[Tuple[str, str]]:
-    """Values that a consumer or the graph's outputs read before, and what they read now."""
+Pair = Tuple[str, str]
+
+
+def _moved_uses(before: GraphRecord, after: GraphRecord) -> Iterator[Pair]:
+    """Values that a consumer or a graph's outputs read before, and what they read now."""
     consumers = {tuple(node.outputs): node for node in before.walk()}
     for node in after.walk():
         earlier = consumers.get(tuple(node.outputs))
-        if earlier is not None and len(earlier.inputs) == len(node.inputs):
-            yield from ((o, n) for o, n in zip(earlier.inputs, node.inputs) if o != n and o and n)
-    yield from ((o, n) for o, n in zip(before.outputs, after.outputs) if o != n)
+        if earlier is not None:
+            yield from _reads(earlier, node)
+    yield from _differing(before.outputs, after.outputs)
 
 
-def _replaced(before: GraphRecord, after: GraphRecord) -> Iterator[Tuple[str, str]]:
+def _reads(old: NodeRecord, new: NodeRecord) -> Iterator[Pair]:
+    """What two nodes read at the same place, and what their bodies hand out at the same place."""
+    yield from _differing(old.inputs, new.inputs)
+    if len(old.bodies) == len(new.bodies):
+        for one, other in zip(old.bodies, new.bodies):
+            yield from _differing(one.outputs, other.outputs)
+
+
+def _differing(old: List[str], new: List[str]) -> Iterator[Pair]:
+    if len(old) == len(new):
+        yield from ((o, n) for o, n in zip(old, new) if o != n and o and n)
+
+
+def _replaced(before: GraphRecord, after: GraphRecord) -> Iterator[Pair]:
     """Values of ``before`` and the values of ``after`` that took their place, chains included."""
     old_made = {name: node for node in before.walk() for name in node.outputs}
     new_made = {name: node for node in after.walk() for name in node.outputs}
@@ -223,8 +245,8 @@ def _replaced(before: GraphRecord, after: GraphRecord) -> Iterator[Tuple[str, st
         seen.add(pair)
         yield pair
         old, new = old_made.get(pair[0]), new_made.get(pair[1])
-        if old is not None and new is not None and len(old.inputs) == len(new.inputs):
-            pending.extend((o, n) for o, n in zip(old.inputs, new.inputs) if o != n and o and n)
+        if old is not None and new is not None:
+            pending.extend(_reads(old, new))
 
 
 def _region(value: str, made: Dict[str, NodeRecord], left: Set[str]) -> Iterator[Stack]:

@@ -5,11 +5,10 @@ The call is a node until then, ``prim::CallMethod``, so a marker before and one 
 inlined graph where each call begins and ends, loops and branches included. Markers are
 ``prim::Print`` nodes without operands: they have a side effect, so no pass moves or drops them
 (torch/csrc/jit/passes/dead_code_elimination.cpp). They are gone again, from torch's graphs and from
-the model's, before any operation is converted.
+the model's, before the model runs or any operation is converted.
 """
 
-from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from htp.backends._ts_scopes import CallLog
 from htp.scope import Stack
@@ -18,18 +17,50 @@ _MARKER, _ATTRIBUTE = "prim::Print", "htp"
 _EXIT = ""
 
 
-@contextmanager
-def marked(model: Any) -> Iterator[None]:
-    """Put a marker around every call in the methods of a scripted model, and take them out."""
-    graphs = list(_graphs(model))
-    try:
-        for graph in graphs:
-            _mark(graph, graph)
-        yield
-    finally:
-        for graph in graphs:
-            for marker in list(_markers(graph)):
-                marker.destroy()
+class Markers:
+    """The markers of one scripted model: a context manager that puts them in and restores.
+
+    Torch's exporter itself changes the graph of ``forward`` in place (it substitutes function
+    calls), and every later export of that class would see the change. So the graphs are copied
+    before and rebuilt after, which also takes the markers out.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._kept: List[Tuple[Any, Any]] = []
+
+    def __enter__(self) -> "Markers":
+        root = self._model.forward.graph
+        for graph in [root, *_graphs(self._model)]:
+            if any(True for _ in _markers(graph)):
+                continue  # another instance of the same type shares it
+            self._kept.append((graph, graph.copy()))
+            if not _mark(graph) and len(self._kept) > 1:
+                self._kept.pop()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        """Give every graph back what it held. A second call does nothing."""
+        while self._kept:
+            _rebuild(*self._kept.pop())
+
+
+def _rebuild(graph: Any, copy: Any) -> None:
+    """Make ``graph`` hold what ``copy`` holds; whoever refers to ``graph`` sees it."""
+    values = {old.unique(): new for old, new in zip(copy.inputs(), graph.inputs())}
+    leave = graph.return_node()
+    for at, _ in enumerate(list(graph.outputs())):
+        leave.replaceInput(at, next(iter(graph.inputs())))
+    for node in reversed(list(graph.nodes())):
+        node.destroy()
+    for node in copy.nodes():
+        clone = graph.appendNode(graph.createClone(node, lambda value: values[value.unique()]))
+        values.update((old.unique(), new) for old, new in zip(node.outputs(), clone.outputs()))
+    for at, value in enumerate(copy.outputs()):
+        leave.replaceInput(at, values[value.unique()])
 
 
 def _graphs(model: Any) -> Iterator[Any]:
@@ -55,17 +86,18 @@ def _markers(graph: Any) -> Iterator[Any]:
     return (node for node in _nodes(graph) if _is_marker(node))
 
 
-def _mark(graph: Any, block: Any) -> None:
-    nodes = list(_nodes(block))
-    if any(_is_marker(node) for node in nodes):
-        return  # another instance of the same type
-    for node in nodes:
+def _mark(graph: Any) -> bool:
+    """Put a marker around every module call; whether there was one."""
+    found = False
+    for node in list(_nodes(graph)):
         if node.kind() != "prim::CallMethod" or node.s("name") != "forward":
             continue  # other methods belong to the call that is running
         chain = _attribute_chain(node)
         if chain is not None:
             _marker(graph, chain).insertBefore(node)
             _marker(graph, _EXIT).insertAfter(node)
+            found = True
+    return found
 
 
 def _marker(graph: Any, text: str) -> Any:

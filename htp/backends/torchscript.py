@@ -220,6 +220,7 @@ def _patches(torch: Any, utils: Any, recorder: Recorder, request: ExportRequest)
     def after_inlining(copy_inlined: Any) -> Any:
         def propagate_and_assign_input_shapes(*args: Any, **kwargs: Any) -> Any:
             graph = copy_inlined(*args, **kwargs)
+            markers.restore()
             recorder.owners = _ts_script.read(graph, request.model, recorder.log)
             return graph
 
@@ -238,7 +239,8 @@ def _patches(torch: Any, utils: Any, recorder: Recorder, request: ExportRequest)
     yield from patched("_jit_pass_canonicalize", around_copying)
     yield from patched("_model_to_graph", after_all)
     if isinstance(request.model, torch.jit.ScriptModule):
-        yield _ts_script.marked(request.model)
+        markers = _ts_script.Markers(request.model)
+        yield markers
         yield from patched("_propagate_and_assign_input_shapes", after_inlining)
 
 

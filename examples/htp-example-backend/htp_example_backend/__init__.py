@@ -1,0 +1,16 @@
+"""A capture backend that lives in a package of its own.
+
+HTP reads ``SPEC`` through the entry point in ``pyproject.toml``. Nothing heavy is imported here:
+the class itself is imported when an export asks for it.
+"""
+
+from htp import BackendSpec
+
+__all__ = ["SPEC"]
+
+SPEC = BackendSpec(
+    name="example",
+    torch=">=1.8",
+    target="htp_example_backend.capture:ExampleBackend",
+    # No ``default``: this backend runs only when it is asked for by name.
+)

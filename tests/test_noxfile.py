@@ -1,0 +1,119 @@
+"""The pins and the sessions that are made from them."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+from htp import registry, torch_release
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def load_pins():
+    spec = importlib.util.spec_from_file_location("pins", str(ROOT / "tools" / "pins.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+pins = load_pins()
+ALL = pins.all_pins()
+LIST = [sys.executable, "-m", "nox", "--list", "--json"]
+each_release = pytest.mark.parametrize("pin", ALL, ids=[pin.release for pin in ALL])
+
+
+def test_no_minor_release_is_left_out():
+    releases = [Version(pin.release).release for pin in ALL]
+    assert releases[0] == torch_release.OLDEST.release
+    assert releases[-1] == torch_release.NEWEST_TESTED.release
+    for (major, minor), following in zip(releases, releases[1:]):
+        assert following in ((major, minor + 1), (major + 1, 0))
+
+
+def test_the_last_one_series_release_is_followed_by_two():
+    releases = [pin.release for pin in ALL]
+    assert releases[releases.index("2.0") - 1] == "1.13"
+
+
+@each_release
+def test_the_file_pins_the_torch_of_its_name(pin):
+    assert Version(pin.versions["torch"]).release[:2] == Version(pin.release).release[:2]
+
+
+@each_release
+def test_the_companions_of_the_backends_are_pinned(pin):
+    needed = {"onnx", "protobuf", "numpy", "onnxruntime"}
+    if Version(pin.release) >= torch_release.FX_SINCE:
+        needed |= {"onnxscript"}
+    assert needed <= set(pin.companions)
+    assert Version(pin.versions["onnx"]) >= Version("1.16")
+
+
+@each_release
+def test_the_pinned_torch_selects_a_backend(pin):
+    release = torch_release.release(pin.versions["torch"])
+    assert registry.select(release, registry.specs()) is not None
+
+
+@each_release
+def test_the_pinned_python_is_supported(pin):
+    assert Version(pin.python) >= Version("3.8")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("torch2.9.txt", ""),
+        ("torch2.9.txt", "torch==2.9.1\n"),
+        ("torch2.9.txt", "# python 3.11\ntorch>=2.9\n"),
+        ("torch2.9.1.txt", "# python 3.11\ntorch==2.9.1\n"),
+    ],
+)
+def test_a_wrong_file_is_refused(name, text, tmp_path):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ValueError, match=name):
+        pins.read_pins(path)
+
+
+@pytest.fixture(scope="module")
+def sessions():
+    """What nox would run, by name."""
+    listed = subprocess.run(
+        [*LIST, "--noxfile", str(ROOT / "noxfile.py"), "--keywords", "not no_such_session"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return {entry["session"]: entry for entry in json.loads(listed.stdout)}
+
+
+def test_every_release_has_a_session_of_its_name(sessions):
+    of_releases = [name for name in sessions if name.startswith("tests-torch")]
+    assert of_releases == [f"tests-torch{pin.release}" for pin in ALL]
+
+
+def test_the_other_sessions(sessions):
+    others = {name for name in sessions if not name.startswith("tests-torch")}
+    assert others == {"tests", "lint", "typing", "matrix", "bench", "demo"}
+
+
+def test_tags(sessions):
+    def tagged(tag):
+        return [name for name, entry in sessions.items() if tag in entry["tags"]]
+
+    every = [f"tests-torch{pin.release}" for pin in ALL]
+    assert [name for name in tagged("all") if name in every] == every
+    assert tagged("floor") == every[:1]
+    assert tagged("newest") == every[-1:]
+    assert set(tagged("ci")) <= set(every)
+
+
+def test_the_matrix_is_written_after_the_last_test(sessions):
+    names = list(sessions)
+    assert names.index("matrix") > names.index(f"tests-torch{ALL[-1].release}")
