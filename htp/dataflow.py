@@ -23,9 +23,7 @@ def complete(capture: Capture) -> List[Tag]:
     graph = capture.after
     nodes = list(graph.walk())
     tags: Dict[int, Tag] = {
-        id(node): Tag(node.owner, Provenance.CAPTURED, node.shared)
-        for node in nodes
-        if node.owner
+        id(node): Tag(node.owner, Provenance.CAPTURED, node.shared) for node in nodes if node.owner
     }
     if capture.before is not None:
         _from_same_value(nodes, capture.before, tags)

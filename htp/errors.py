@@ -3,7 +3,6 @@
 Each text says what happened, what was found and what is accepted, and then gives a hint.
 """
 
-import difflib
 from typing import Iterable, Optional
 
 __all__ = [
@@ -52,6 +51,8 @@ class UnknownModuleError(HTPError, LookupError):
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that names the closest of ``known``, or lists a few of them."""
+    import difflib
+
     names = sorted({candidate for candidate in known if candidate})
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     if close:

@@ -4,8 +4,7 @@ import os
 import threading
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
-import htp.registry as registry
-from htp import dataflow, files, metadata, torch_release, version, wire
+from htp import dataflow, files, metadata, registry, torch_release, version, wire
 from htp.backends.base import Capture, ExportRequest
 from htp.errors import CaptureError
 from htp.scope import Tag
@@ -149,7 +148,7 @@ def _opset(opset: Optional[int]) -> Optional[int]:
 
 
 _OWN_ARGUMENTS = (
-    "model args f kwargs input_names output_names dynamic_shapes dynamic_axes opset_version".split()
+    ["model", "args", "f", "kwargs", "input_names", "output_names", "dynamic_shapes", "dynamic_axes", "opset_version"]
 )
 
 

@@ -5,7 +5,6 @@ keys that it adds for other readers stand behind it, so what HTP wrote can be to
 exporter wrote, and taken out again.
 """
 
-import ast
 import json
 from typing import (
     TYPE_CHECKING,
@@ -218,6 +217,8 @@ def infer(props: Dict[str, str], name: str) -> Tag:
 
 def _literal_list(text: Optional[str]) -> List[str]:
     """A Python list of strings as torch writes it. Nothing is evaluated."""
+    import ast
+
     try:
         value = ast.literal_eval(text) if text else []
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -244,7 +245,8 @@ def _from_winml(props: Dict[str, str]) -> Tuple[ModuleCall, ...]:
 
 def _from_name(name: str) -> Tuple[ModuleCall, ...]:
     """Names of the TorchScript exporter: ``/layer1/layer1.0/conv1/Conv``. A scope that repeats its
-    parent's name (a called container) stands for the parent as well."""
+    parent's name (a called container) stands for the parent as well.
+    """
     if not name.startswith("/"):
         return ()
     path: List[str] = []

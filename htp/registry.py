@@ -174,7 +174,8 @@ def select(release: Optional[Version], rows: Sequence[BackendSpec]) -> Optional[
 
 def default_name() -> Optional[str]:
     """The built-in backend that the installed torch selects. Plug-ins are not looked for yet, so
-    that ``import htp`` stays cheap; ``chosen`` takes them into account at the first export."""
+    that ``import htp`` stays cheap; ``chosen`` takes them into account at the first export.
+    """
     override = os.environ.get(OVERRIDE)
     return override or select(torch_release.RELEASE, _BUILT_IN)
 

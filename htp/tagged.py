@@ -1,12 +1,11 @@
 """A model with its tags: what ``htp.export`` returns and ``htp.load`` reads."""
 
-import fnmatch
 import os
 from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from htp import files, metadata, wire
-from htp.errors import HTPError, InvalidModelError, UnknownModuleError, did_you_mean
-from htp.scope import Coverage, Provenance, Stack, Tag
+from htp.errors import InvalidModelError, UnknownModuleError, did_you_mean
+from htp.scope import Coverage, Stack, Tag
 from htp.tree import ModuleTree, build
 
 if TYPE_CHECKING:
@@ -27,12 +26,10 @@ class TaggedModel:
         self, chunks: Sequence[wire.Chunk], outline: bytes, folder: Optional[str] = None
     ) -> None:
         self._chunks: Sequence[wire.Chunk] = chunks
-        self._outline: "onnx.ModelProto" = _parse(outline)
-        self._proto: Optional["onnx.ModelProto"] = None
+        self._outline: onnx.ModelProto = _parse(outline)
+        self._proto: Optional[onnx.ModelProto] = None
         self._folder = folder
-        self._inferred = not any(
-            prop.key == metadata.MODEL_SCHEMA for prop in self._outline.metadata_props
-        )
+        self._inferred = self.schema is None
 
     def __repr__(self) -> str:
         made = f"backend={self.backend!r}, torch={self.torch!r}" if self.backend else "inferred"
@@ -40,7 +37,7 @@ class TaggedModel:
 
     @property
     def model(self) -> "onnx.ModelProto":
-        """The model. Tensors in data files stay there: see ``onnx.load_external_data_for_model``."""
+        """The model. Tensors in data files stay there (``onnx.load_external_data_for_model``)."""
         if self._proto is None:
             self._proto = _parse(wire.join(self._chunks))
             self._chunks = ()
@@ -144,6 +141,11 @@ class TaggedModel:
         return next((p.value for p in self._view.metadata_props if p.key == key), None)
 
     @property
+    def schema(self) -> Optional[str]:
+        """Version of the tags' format; None when they were not made by HTP."""
+        return self._model_prop(metadata.MODEL_SCHEMA)
+
+    @property
     def backend(self) -> Optional[str]:
         """Name of the backend that captured the tags; None when they were not made by HTP."""
         return self._model_prop(metadata.MODEL_BACKEND)
@@ -153,7 +155,7 @@ class TaggedModel:
         """The torch that exported the model; None when the tags were not made by HTP."""
         return self._model_prop(metadata.MODEL_TORCH)
 
-    def save(self, f: Union[str, "os.PathLike[str]", files.Writable]) -> None:
+    def save(self, f: Union[files.PathLike, files.Writable]) -> None:
         """Write the model with its tags, atomically. Data files are copied beside it, unread.
 
         Args:
@@ -166,13 +168,7 @@ class TaggedModel:
         if isinstance(f, (str, os.PathLike)):
             files.write(f, chunks, self._folder, _data_files(self._view))
             return
-        try:
-            for chunk in chunks:
-                f.write(bytes(chunk) if isinstance(chunk, memoryview) else chunk)
-        except (OSError, TypeError, AttributeError) as error:
-            raise HTPError(
-                f"Cannot write to {type(f).__name__}: {error}.", "open it with mode 'wb'."
-            ) from error
+        files.pour(chunks, f)
 
     def _serialised(self) -> bytes:
         raw: bytes = self.model.SerializeToString()
@@ -193,6 +189,8 @@ class TaggedModel:
 
 
 def _matches(pattern: str, stack: Stack) -> bool:
+    import fnmatch
+
     if "@" in pattern:
         names = [f"{call.path}@{call.call}" for call in stack]
     else:
@@ -214,14 +212,15 @@ def _parse(data: bytes) -> "onnx.ModelProto":
     from google.protobuf.message import DecodeError
 
     try:
-        return onnx.ModelProto.FromString(data)
+        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
     except (DecodeError, ValueError, RuntimeError) as error:
         raise InvalidModelError(
             f"This is not an ONNX model, or it is damaged: {error}.", "export the model again."
         ) from error
+    return model
 
 
-def load(f: Union[str, "os.PathLike[str]"]) -> TaggedModel:
+def load(f: files.PathLike) -> TaggedModel:
     """Read a model and its tags. torch is not needed, and weights in data files stay there.
 
     Tags of other tools (torch's own metadata, ``winml.hierarchy``) and the node names of the
@@ -234,22 +233,22 @@ def load(f: Union[str, "os.PathLike[str]"]) -> TaggedModel:
         InvalidModelError: there is no such file, it is no ONNX model, it is damaged, or nothing in
             it tells of modules.
     """
+    name = os.fspath(f)
     data = files.read(f)
     outline = wire.without_weights(data)
-    model = TaggedModel([data], outline, folder=os.path.dirname(os.path.realpath(f)))
-    if not _parse(outline).graph.ByteSize():
+    if not _parse(outline).HasField("graph"):
         raise InvalidModelError(
-            f"{os.fspath(f)!r} is not an ONNX model: it has no graph.", "export the model again."
+            f"{name!r} is not an ONNX model: it has no graph.", "export the model again."
         )
-    schema = model._model_prop(metadata.MODEL_SCHEMA)
-    if schema not in (None, metadata.SCHEMA):
+    model = TaggedModel([data], outline, folder=os.path.dirname(os.path.realpath(f)))
+    if model.schema not in (None, metadata.SCHEMA):
         raise InvalidModelError(
-            f"{os.fspath(f)!r} has tags of schema {schema!r}; this HTP reads {metadata.SCHEMA!r}.",
+            f"{name!r} has tags of schema {model.schema!r}; this HTP reads {metadata.SCHEMA!r}.",
             "install a newer HTP.",
         )
-    if all(tag.provenance is Provenance.UNKNOWN for _, tag in model._tags()) and schema is None:
+    if model.schema is None and model.coverage.unknown == model.coverage.total:
         raise InvalidModelError(
-            f"{os.fspath(f)!r} has no tags, and neither metadata nor node names tell of modules.",
+            f"{name!r} has no tags, and neither metadata nor node names tell of modules.",
             "export it with htp.export.",
         )
     return model

@@ -8,7 +8,7 @@ at the end of a message can be cut out again, and what remains are torch's own b
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
-from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from htp.errors import InvalidModelError
 
@@ -187,7 +187,7 @@ class _Editor:
 
 
 class _Append(_Editor):
-    def __init__(self, data: Chunk, nodes: Iterator[Props], tensors: Dict[str, Props]) -> None:
+    def __init__(self, data: Chunk, nodes: Iterator[Props], tensors: Mapping[str, Props]) -> None:
         super().__init__(data)
         self.nodes = nodes
         self.tensors = tensors
@@ -255,7 +255,7 @@ class _WithoutWeights(_Editor):
 
 
 def append(
-    data: Chunk, nodes: Sequence[Props], tensors: Dict[str, Props], model: Props
+    data: Chunk, nodes: Sequence[Props], tensors: Mapping[str, Props], model: Props
 ) -> List[Chunk]:
     """Append metadata entries to a serialised ``ModelProto``.
 

@@ -72,7 +72,11 @@ def test_it_passes_the_conformance_suite(installed, tmp_path):
     report = python(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull),
         *("--rootdir", str(tmp_path), "--import-mode=importlib"),
-        *("-k", SOME_CASES, str(EXAMPLE / "test_conformance.py")),
+        *(
+            "-k",
+            "backend_can_run or two_parents or tied_weights",
+            str(EXAMPLE / "test_conformance.py"),
+        ),
         path=installed,
         cwd=tmp_path,
     )

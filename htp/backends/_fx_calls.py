@@ -167,9 +167,9 @@ class CallTracker:
     @contextlib.contextmanager
     def following(self) -> Iterator[None]:
         """Follow the calls meanwhile. What torch had before is put back whatever happens."""
-        import torch.fx.traceback as traceback
         from torch._dynamo.output_graph import OutputGraph, SubgraphTracer
         from torch._dynamo.variables import nn_module as dynamo_modules
+        from torch.fx import traceback
         from torch.fx.experimental.proxy_tensor import _ModuleStackTracer as Tracer
         from torch.fx.proxy import TracerBase
 

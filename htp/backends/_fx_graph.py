@@ -186,9 +186,7 @@ def _take(properties: Any) -> List[int]:
     return [int(key[len(MARK) :]) for key in keys]
 
 
-def _owners(
-    model: Any, owner_of: Callable[[Any], Optional[Stack]]
-) -> Dict[int, Optional[Stack]]:
+def _owners(model: Any, owner_of: Callable[[Any], Optional[Stack]]) -> Dict[int, Optional[Stack]]:
     """The owner of every node, by ``id``. A node inside a node's body was made with that node."""
     owners: Dict[int, Optional[Stack]] = {}
     for node, parent in walk(model):
@@ -199,9 +197,7 @@ def _owners(
     return owners
 
 
-def _constants(
-    model: Any, owners: Dict[int, Optional[Stack]]
-) -> Dict[int, Tuple[ModuleCall, ...]]:
+def _constants(model: Any, owners: Dict[int, Optional[Stack]]) -> Dict[int, Tuple[ModuleCall, ...]]:
     """For constants that torch made once for several operations: the calls of the other ones.
 
     https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_building.py#L530

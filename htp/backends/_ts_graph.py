@@ -139,7 +139,7 @@ class Recorder:
                     continue
                 inner = [node, *(n for body in node.bodies for n in body.walk())]
                 for one in inner:
-                    if one.inputs and not one.owner:  # constants may serve others as well
+                    if not one.owner and (one.inputs or name == new):  # others may use a constant
                         self.owners.update((int(value), owner) for value in one.outputs)
                     pending.extend(value for value in one.inputs if value)
 
@@ -154,7 +154,9 @@ class Recorder:
             if owners:
                 self.fused.setdefault(int(new), []).extend(owners)
 
-    def fusion(self, node: Any, owner: Optional[Stack]) -> Tuple[Optional[Stack], Tuple[ModuleCall, ...]]:
+    def fusion(
+        self, node: Any, owner: Optional[Stack]
+    ) -> Tuple[Optional[Stack], Tuple[ModuleCall, ...]]:
         """Owner and shared calls of a node, with what was fused into it."""
         numbers = [value.unique() for value in node.outputs()]
         absorbed = [stack for number in numbers for stack in self.fused.get(number, ())]

@@ -145,9 +145,7 @@ def read(graph: Any, model: Any, log: CallLog) -> Dict[int, Stack]:
     return owners
 
 
-def _step(
-    text: str, stack: Stack, model: Any, modules: Dict[str, Any], log: CallLog
-) -> Stack:
+def _step(text: str, stack: Stack, model: Any, modules: Dict[str, Any], log: CallLog) -> Stack:
     if text == _EXIT:
         return stack[:-1]
     path = f"{stack[-1].path}.{text}" if stack[-1].path else text

@@ -14,7 +14,6 @@ from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
 from htp.records import Capture
 
-
 __all__ = ["Capture", "CaptureBackend", "ExportRequest"]
 
 

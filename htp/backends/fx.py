@@ -13,7 +13,6 @@ torch exports as it always does, once and with the user's arguments. HTP watches
 
 import contextlib
 import inspect
-import os
 import re
 from typing import Any, Dict, Iterator, Optional, Tuple
 
@@ -157,7 +156,7 @@ class _Watch:
 
 
 def _check_opset(asked: Optional[int], program: Any) -> None:
-    """torch converts what it can't produce, and keeps what it can't convert, without an error."""
+    """Torch converts what it can't produce, and keeps what it can't convert, without an error."""
     made = opset_of(program.model)
     if asked is not None and made is not None and made != asked:
         raise CaptureError(
@@ -194,7 +193,9 @@ def _missing() -> Optional[str]:
         return f"torch.onnx.export of torch {torch_release.TORCH} has no parameter 'dynamo'"
     for module in ("onnx", "onnxscript"):
         if importlib.util.find_spec(module) is None:
-            return f"torch.onnx.export(dynamo=True) needs the package {module!r}: pip install {module}"
+            return (
+                f"torch.onnx.export(dynamo=True) needs the package {module!r}: pip install {module}"
+            )
     from torch._dynamo.output_graph import OutputGraph, SubgraphTracer
     from torch._dynamo.variables import nn_module as dynamo_modules
     from torch.fx import proxy, traceback

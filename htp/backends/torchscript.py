@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, Callable, Iterator, List, Optional
 
 from htp import wire
@@ -104,7 +105,8 @@ def _needs_path(request: ExportRequest) -> bool:
     if request.options.get("use_external_data_format"):
         return True
     tensors = {id(t): t for t in [*request.model.parameters(), *request.model.buffers()]}
-    return sum(t.numel() * t.element_size() for t in tensors.values()) > _PATH_ABOVE
+    size: int = sum(t.numel() * t.element_size() for t in tensors.values())
+    return size > _PATH_ABOVE
 
 
 def _read(path: str) -> bytes:
@@ -235,7 +237,7 @@ def _patches(torch: Any, utils: Any, recorder: Recorder, request: ExportRequest)
         ("_jit_pass_onnx_peephole", recorder.note_rewrite),
         ("_jit_pass_onnx_eval_peephole", recorder.note_fusions),
     ):
-        yield from patched(name, lambda plain, note=note: _watched(plain, recorder, note))
+        yield from patched(name, partial(_watched, recorder=recorder, note=note))
     yield from patched("_jit_pass_canonicalize", around_copying)
     yield from patched("_model_to_graph", after_all)
     if isinstance(request.model, torch.jit.ScriptModule):

@@ -64,7 +64,7 @@ def _row(
     apart: bool,
     depth: Optional[int],
 ) -> Row:
-    groups: Dict[object, List["ModuleTree"]] = {}
+    groups: Dict[object, List[ModuleTree]] = {}
     if depth is None or depth > 0:
         for child in (child for call in calls for child in call.children):
             groups.setdefault(key(child.call), []).append(child)

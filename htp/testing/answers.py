@@ -153,7 +153,9 @@ def _states(model: Any) -> List[Dict[str, Any]]:
     for path, module in modules_of(model):
         own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
         for name, tensor in own:
-            state = by_tensor.setdefault(id(tensor), {"array": tensor.detach().numpy(), "names": []})
+            state = by_tensor.setdefault(
+                id(tensor), {"array": tensor.detach().numpy(), "names": []}
+            )
             state["names"].append(f"{path}.{name}" if path else name)
     return list(by_tensor.values())
 

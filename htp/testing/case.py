@@ -122,7 +122,9 @@ class Case:
         named = {
             "input_names": list(self.input_names) if self.input_names else None,
             "output_names": list(self.output_names) if self.output_names else None,
-            "dynamic_shapes": {name: dict(axes) for name, axes in shapes.items()} if shapes else None,
+            "dynamic_shapes": {name: dict(axes) for name, axes in shapes.items()}
+            if shapes
+            else None,
             "opset_version": self.opset_version,
         }
         return {name: value for name, value in named.items() if value is not None}

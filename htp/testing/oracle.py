@@ -61,7 +61,9 @@ def tagged_nodes(
     for node, known in node_arrays(tagged.model, folder):
         other, tag = next(listed, (None, None))
         assert other is not None, f"nodes() ends before {_label(node)}"
-        assert list(node.output) == list(other.output), f"{_label(node)} is listed as {_label(other)}"
+        assert list(node.output) == list(other.output), (
+            f"{_label(node)} is listed as {_label(other)}"
+        )
         yield node, tag, known
     left = next(listed, None)
     assert left is None, f"nodes() lists more than the file has: {left}"

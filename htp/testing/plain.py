@@ -12,9 +12,11 @@ import traceback
 from typing import Any, Callable, Dict, List
 
 import torch
+from packaging.version import Version
 
 from htp.testing.case import Case
 from htp.testing.models import case as case_named
+from htp.torch_release import RELEASE
 
 __all__ = ["PLAIN", "export_plain", "main"]
 
@@ -37,22 +39,27 @@ def _torchscript(case: Case, path: str) -> None:
 def _fx(case: Case, path: str) -> None:
     model, args, kwargs = case.example()
     options: Dict[str, Any] = case.options()
-    shapes = options.pop("dynamic_shapes", None)
     parameters = list(inspect.signature(model.forward).parameters)
+    shapes = options.pop("dynamic_shapes", None)
     if shapes is not None:
         names = options.get("input_names") or parameters
         dims: Dict[str, Any] = {}
-        by_input = {
-            name: {
-                axis: dims.setdefault(dim, torch.export.Dim(dim)) for axis, dim in axes.items()
-            }
-            for name, axes in shapes.items()
-        }
-        options["dynamic_shapes"] = {
-            parameter: by_input.get(name) for parameter, name in zip(parameters, names)
-        }
+        # By position: torch 2.6 wants the keys of a dictionary to be input_names, others parameters.
+        options["dynamic_shapes"] = tuple(
+            {axis: _dim(label, dims) for axis, label in shapes[name].items()}
+            if name in shapes
+            else None
+            for name in names
+        )
     ordered = {name: kwargs[name] for name in parameters if name in kwargs}
     torch.onnx.export(model, args, path, kwargs=ordered or None, dynamo=True, **options)
+
+
+def _dim(name: str, dims: Dict[str, Any]) -> Any:
+    """A dynamic axis: its name alone, from the release on that takes names."""
+    if RELEASE is not None and Version("2.7") <= RELEASE:
+        return name
+    return dims.setdefault(name, torch.export.Dim(name))
 
 
 PLAIN: Dict[str, Callable[[Case, str], None]] = {"torchscript": _torchscript, "fx": _fx}

@@ -61,7 +61,7 @@ class Workshop:
         self._exported: Dict[Tuple[str, str], Exported] = {}
         self._failed: Dict[Tuple[str, str], Exception] = {}
         self._truths: Dict[str, Truth] = {}
-        self._plain: Dict[str, "subprocess.Popen[bytes]"] = {}
+        self._plain: Dict[str, subprocess.Popen[bytes]] = {}
 
     def truth(self, case: Case) -> Truth:
         """What a case does, watched once."""
@@ -100,10 +100,21 @@ class Workshop:
         folder = os.path.join(self.folder, "plain", backend)
         os.makedirs(folder)
         names = [case.name for case in cases_for(backend)]
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
+        environment = dict(
+            os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)
+        )
         with open(os.path.join(folder, "log.txt"), "wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "-m", "htp.testing.plain", exporter, folder, *names],
+                [
+                    sys.executable,
+                    "-W",
+                    "ignore",
+                    "-m",
+                    "htp.testing.plain",
+                    exporter,
+                    folder,
+                    *names,
+                ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -131,7 +142,9 @@ class Workshop:
         error = os.path.join(folder, "error.txt")
         if os.path.exists(error):
             with open(error, encoding="utf-8") as file:
-                raise AssertionError(f"torch alone cannot export {case.name}: {file.read()[-2000:]}")
+                raise AssertionError(
+                    f"torch alone cannot export {case.name}: {file.read()[-2000:]}"
+                )
         return folder
 
     def _log(self, backend: str) -> str:
@@ -188,5 +201,5 @@ def run_onnx(
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
-    outputs: List["np.ndarray"] = session.run(None, named_inputs(model, args, kwargs or {}, names))
+    outputs: List[np.ndarray] = session.run(None, named_inputs(model, args, kwargs or {}, names))
     return outputs

@@ -118,7 +118,9 @@ class _ModelState:
             after = now.modules.get(path, {})
             for name in sorted(set(before) | set(after)):
                 if not _same(before.get(name), after.get(name)):
-                    found.append(f"model.{path}: {name} was {before.get(name)}, is {after.get(name)}")
+                    found.append(
+                        f"model.{path}: {name} was {before.get(name)}, is {after.get(name)}"
+                    )
         for name, tensor in self.values.items():
             if name not in now.values or not torch.equal(tensor, now.values[name]):
                 found.append(f"state_dict()[{name!r}] has other values")

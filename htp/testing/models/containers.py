@@ -135,9 +135,7 @@ class Replaced(Marked):
 
 
 _REPLACED = (
-    ("left.a", "left.a@1", "left.b", "left")
-    + ("right.a", "right.a@1", "right.b", "right")
-    + ("",)
+    ("left.a", "left.a@1", "left.b", "left") + ("right.a", "right.a@1", "right.b", "right") + ("",)
 )
 
 

@@ -60,7 +60,11 @@ class Attention(Marked):
         return x.reshape(shape).permute(0, 2, 1, 3)
 
     def forward(self, x: Tensor) -> Tensor:
-        query, key, value = self.split(self.query(x)), self.split(self.key(x)), self.split(self.value(x))
+        query, key, value = (
+            self.split(self.query(x)),
+            self.split(self.key(x)),
+            self.split(self.value(x)),
+        )
         scores = torch.matmul(query, key.transpose(-1, -2)) / math.sqrt(query.shape[-1])
         mixed = torch.matmul(torch.softmax(scores, dim=-1), value).permute(0, 2, 1, 3)
         return self.mark(self.out(mixed.reshape(x.shape)))
@@ -233,7 +237,9 @@ CASES = (
         marks=("stem", "body", ""),
     ),
     Case("transformer", lambda: Example(Transformer(), (torch.tensor([[1, 3, 5, 10]]),))),
-    Case("lstm", lambda: Example(Recurrent(nn.LSTM(4, 4)), (_x(3, 1, 4),)), operators={"LSTM": "rnn"}),
+    Case(
+        "lstm", lambda: Example(Recurrent(nn.LSTM(4, 4)), (_x(3, 1, 4),)), operators={"LSTM": "rnn"}
+    ),
     Case("gru", lambda: Example(Recurrent(nn.GRU(4, 4)), (_x(3, 1, 4),)), operators={"GRU": "rnn"}),
     Case(
         "multihead_attention",

@@ -1,0 +1,8 @@
+"""The suite that HTP ships, for this backend. Nothing more is needed."""
+
+from htp.testing import BackendConformance
+
+
+class TestExample(BackendConformance):
+    backend = "example"
+    torch_exporter = "torchscript"  # its files are compared with those of torch's own exporter
