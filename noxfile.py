@@ -249,7 +249,7 @@ def matrix(session: nox.Session) -> None:
     session.run("python", "tools/matrix.py", *session.posargs)
 
 
-@nox.session(python=NEWEST_PYTHON, default=False)
+@nox.session(python=NEWEST_PYTHON)
 def bench(session: nox.Session) -> None:
     """Time and memory of htp.export against torch.onnx.export; options go behind ``--``."""
     with disposable(session):
@@ -257,7 +257,7 @@ def bench(session: nox.Session) -> None:
         session.run("python", str(ROOT / "benchmarks" / "overhead.py"), *session.posargs)
 
 
-@nox.session(python=NEWEST_PYTHON, default=False)
+@nox.session(python=NEWEST_PYTHON)
 def demo(session: nox.Session) -> None:
     """Export a small transformer with HTP and print its module tree."""
     with disposable(session):

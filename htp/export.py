@@ -147,13 +147,14 @@ def _opset(opset: Optional[int]) -> Optional[int]:
     return opset
 
 
-_OWN_ARGUMENTS = (
-    ["model", "args", "f", "kwargs", "input_names", "output_names", "dynamic_shapes", "dynamic_axes", "opset_version"]
+_OWN_ARGUMENTS = frozenset(
+    ("model", "args", "f", "kwargs", "input_names", "output_names")
+    + ("dynamic_shapes", "dynamic_axes", "opset_version")
 )
 
 
 def _options(options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
-    taken = sorted(set(options or ()) & set(_OWN_ARGUMENTS))
+    taken = sorted(set(options or ()) & _OWN_ARGUMENTS)
     if taken:
         raise CaptureError(
             f"exporter_options holds {', '.join(taken)}, which export() sets itself.",

@@ -244,8 +244,9 @@ def _from_winml(props: Dict[str, str]) -> Tuple[ModuleCall, ...]:
 
 
 def _from_name(name: str) -> Tuple[ModuleCall, ...]:
-    """Names of the TorchScript exporter: ``/layer1/layer1.0/conv1/Conv``. A scope that repeats its
-    parent's name (a called container) stands for the parent as well.
+    """Names of the TorchScript exporter: ``/layer1/layer1.0/conv1/Conv``.
+
+    A scope that repeats its parent's name (a called container) stands for the parent as well.
     """
     if not name.startswith("/"):
         return ()

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from htp import torch_release
 from htp.backends.base import CaptureBackend
@@ -27,21 +26,25 @@ OVERRIDE = "HTP_BACKEND"
 
 @dataclass(frozen=True)
 class BackendSpec:
-    """One row of the table.
+    """One row of the table. Releases are given as bounds: ``since`` is in, ``before`` is out.
 
     Attributes:
         name: what ``backend=`` and ``HTP_BACKEND`` call it.
-        torch: the releases that it accepts, as a PEP 440 specifier (``">=2.5"``).
         target: where the class stands, ``"package.module:Class"``; called without arguments.
-        default: the releases that select it when nothing else is said; ``""`` for never. The last
-            registered row wins where two rows claim a release.
+        since: the oldest torch release that it accepts.
+        before: the first release that it no longer accepts; ``""`` for none.
+        default_since: the oldest release that selects it when nothing else is said; ``""`` where
+            no release does.
+        default_before: the first release that no longer does; ``""`` for none.
         install: what to install when ``target`` cannot be imported.
     """
 
     name: str
-    torch: str
     target: str
-    default: str = ""
+    since: str
+    before: str = ""
+    default_since: str = ""
+    default_before: str = ""
     install: str = ""
 
     def __post_init__(self) -> None:
@@ -49,19 +52,32 @@ class BackendSpec:
             raise ValueError(f"a backend needs a name, found {self.name!r}")
         if ":" not in self.target:
             raise ValueError(f"backend {self.name!r}: target {self.target!r} is not 'module:Class'")
-        for field in (self.torch, self.default):
+        if not self.since:
+            raise ValueError(f"backend {self.name!r}: since must name the oldest torch release")
+        for bound in (self.since, self.before, self.default_since, self.default_before):
             try:
-                SpecifierSet(field)
-            except InvalidSpecifier as error:
+                Version(bound or "0")
+            except InvalidVersion as error:
                 raise ValueError(f"backend {self.name!r}: {error}") from error
+
+    @property
+    def torch(self) -> str:
+        """The releases that it accepts, as a specifier: ``>=1.8,<2.9``."""
+        return f">={self.since}" + (f",<{self.before}" if self.before else "")
 
     def accepts(self, release: Version) -> bool:
         """Whether this backend is meant for that release."""
-        return release in SpecifierSet(self.torch)
+        return _within(release, self.since, self.before)
 
     def is_default_for(self, release: Version) -> bool:
         """Whether that release selects this backend when nothing else is said."""
-        return bool(self.default) and release in SpecifierSet(self.default)
+        return bool(self.default_since) and _within(
+            release, self.default_since, self.default_before
+        )
+
+
+def _within(release: Version, since: str, before: str) -> bool:
+    return Version(since) <= release and (not before or release < Version(before))
 
 
 @dataclass(frozen=True)
@@ -86,31 +102,31 @@ class BackendInfo:
 _BUILT_IN: Tuple[BackendSpec, ...] = (
     BackendSpec(
         name="torchscript",
-        torch=f">={torch_release.OLDEST}",
         target="htp.backends.torchscript:TorchScriptBackend",
-        default=f">={torch_release.OLDEST},<{torch_release.FX_IS_DEFAULT_SINCE}",
+        since=torch_release.OLDEST,
+        default_since=torch_release.OLDEST,
+        default_before=torch_release.FX_IS_DEFAULT_SINCE,
     ),
     BackendSpec(
         name="fx",
-        torch=f">={torch_release.FX_SINCE}",
         target="htp.backends.fx:FxBackend",
-        default=f">={torch_release.FX_IS_DEFAULT_SINCE}",
+        since=torch_release.FX_SINCE,
+        default_since=torch_release.FX_IS_DEFAULT_SINCE,
         install="onnxscript",
     ),
 )
 
 _lock = threading.RLock()
 _registered: Dict[str, BackendSpec] = {spec.name: spec for spec in _BUILT_IN}
-_discovered = False
+_discovered: List[bool] = []
 
 
 def _discover() -> None:
     """Add the rows that installed packages announce; a broken one warns and is left out."""
-    global _discovered
     with _lock:
         if _discovered:
             return
-        _discovered = True
+        _discovered.append(True)
         found: Any = metadata.entry_points()
         group = (
             found.select(group=ENTRY_POINTS)
@@ -173,11 +189,12 @@ def select(release: Optional[Version], rows: Sequence[BackendSpec]) -> Optional[
 
 
 def default_name() -> Optional[str]:
-    """The built-in backend that the installed torch selects. Plug-ins are not looked for yet, so
-    that ``import htp`` stays cheap; ``chosen`` takes them into account at the first export.
+    """The name of the backend that ``import htp`` chooses.
+
+    Plug-ins are not looked for yet, so that the import stays cheap; ``chosen`` takes them into
+    account at the first export.
     """
-    override = os.environ.get(OVERRIDE)
-    return override or select(torch_release.RELEASE, _BUILT_IN)
+    return os.environ.get(OVERRIDE) or select(torch_release.RELEASE, _BUILT_IN)
 
 
 def _find(name: str) -> BackendSpec:
@@ -214,18 +231,14 @@ def chosen(name: Optional[str] = None) -> BackendSpec:
         UnsupportedTorchError: torch is missing, or no backend accepts it.
     """
     name = name or os.environ.get(OVERRIDE)
-    if torch_release.RELEASE is None or torch_release.RELEASE < torch_release.OLDEST:
-        if not any(
-            torch_release.RELEASE and spec.accepts(torch_release.RELEASE) for spec in specs()
-        ):
-            raise _refusal()
+    release = torch_release.RELEASE
+    if release is None or not any(spec.accepts(release) for spec in specs()):
+        raise _refusal()
     if name is None:
-        name = select(torch_release.RELEASE, specs())
-        if name is None:
-            raise _refusal()
-        return _newest_usable(_find(name))
+        default = select(release, specs())
+        return _newest_usable(_find(str(default)))
     spec = _find(name)
-    if torch_release.RELEASE is not None and not spec.accepts(torch_release.RELEASE):
+    if not spec.accepts(release):
         raise BackendUnavailableError(
             f"Backend {name!r} accepts torch{spec.torch}; found torch {torch_release.TORCH}.",
             "leave out backend= to take the one that fits this torch.",
@@ -236,7 +249,7 @@ def chosen(name: Optional[str] = None) -> BackendSpec:
 def _newest_usable(spec: BackendSpec) -> BackendSpec:
     """For a torch newer than any tested: say so once, and take the newest backend that can run."""
     release = torch_release.RELEASE
-    if release is None or release.release[:2] <= torch_release.NEWEST_TESTED.release[:2]:
+    if release is None or release.release[:2] <= Version(torch_release.NEWEST_TESTED).release:
         return spec
     candidates = [spec] + [row for row in reversed(specs()) if row != spec and row.accepts(release)]
     usable = next((row for row in candidates if reason_against(row) is None), spec)

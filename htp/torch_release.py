@@ -54,14 +54,14 @@ def _at_least(minimum: str) -> bool:
     return RELEASE is not None and Version(minimum) <= RELEASE
 
 
-OLDEST: Final = Version("1.8")
+OLDEST: Final = "1.8"
 """The oldest release that any backend accepts."""
 
-NEWEST_TESTED: Final = Version("2.15")
+NEWEST_TESTED: Final = "2.15"
 """The newest minor release that the whole suite has passed on."""
 
-FX_SINCE: Final = Version("2.5")
+FX_SINCE: Final = "2.5"
 """``torch.onnx.export(dynamo=True)`` exists: https://github.com/pytorch/pytorch/pull/132530"""
 
-FX_IS_DEFAULT_SINCE: Final = Version("2.9")
+FX_IS_DEFAULT_SINCE: Final = "2.9"
 """torch's own default exporter: https://docs.pytorch.org/docs/2.9/onnx.html"""

@@ -88,7 +88,7 @@ BROKEN = {
     "import fails": ("import a_package_that_is_not_there", "ModuleNotFoundError"),
     "not a spec": ("SPEC = 'torchscript'", "TypeError"),
     "name taken": (
-        "from htp import BackendSpec; SPEC = BackendSpec('fx', '>=2.5', 'broken:Backend')",
+        "from htp import BackendSpec; SPEC = BackendSpec('fx', 'broken:Backend', '2.5')",
         "ValueError",
     ),
     "no such attribute": ("SPECK = 1", "AttributeError"),

@@ -61,12 +61,13 @@ def export_arguments(request: ExportRequest, program: bool) -> Dict[str, Any]:
     return arguments
 
 
-def _dynamic_shapes(request: ExportRequest) -> Dict[str, Any]:
+def _dynamic_shapes(request: ExportRequest) -> Any:
     """``{input: {axis: name}}`` in the structure of the inputs, as ``torch.export`` wants it.
 
     The order is that of the graph's inputs: torch gives dynamic axes their names by position.
     https://github.com/pytorch/pytorch/blob/v2.9.0/torch/onnx/_internal/exporter/_dynamic_shapes.py
     """
+    from torch.onnx._internal.exporter import _compat
     from torch.utils import _pytree as pytree
 
     assert request.dynamic_shapes is not None
@@ -98,14 +99,23 @@ def _dynamic_shapes(request: ExportRequest) -> Dict[str, Any]:
         aliases[name]: {axis: dimension(label) for axis, label in shape.items()}
         for name, shape in wanted.items()
     }
-    return {
+    shapes = {
         parameter: pytree.tree_unflatten([axes.get(name) for name in names], tree)
         for parameter, tree, names in structure
     }
+    if request.input_names and hasattr(_compat, "_rename_dynamic_shapes_with_model_inputs"):
+        # 2.6 takes the keys for input names and changes them into parameters; not those of a tuple.
+        # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_compat.py#L33
+        return tuple(shapes[parameter] for parameter in _bound(request, False))
+    return shapes
 
 
-def _bound(request: ExportRequest) -> Dict[str, Any]:
-    """The example inputs by parameter of ``forward``, in the order in which they are given."""
+def _bound(request: ExportRequest, as_given: bool = True) -> Dict[str, Any]:
+    """The example inputs by parameter of ``forward``.
+
+    Args:
+        as_given: in the order in which they are given, else in that of the signature.
+    """
     forward = getattr(request.model, "forward", request.model)
     try:
         bound = inspect.signature(forward).bind(*request.args, **request.kwargs).arguments
@@ -114,6 +124,8 @@ def _bound(request: ExportRequest) -> Dict[str, Any]:
             f"The example inputs don't fit forward(): {error}.",
             "args are its positional and kwargs its keyword inputs.",
         ) from error
+    if not as_given:
+        return dict(bound)
     keywords = [name for name in request.kwargs if name in bound]
     positional = {name: value for name, value in bound.items() if name not in keywords}
     return {**positional, **{name: bound[name] for name in keywords}}

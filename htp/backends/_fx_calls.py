@@ -108,6 +108,8 @@ class CallTracker:
             return None
         if self._running:
             above = self._running[-1]
+            if dynamo and above.module == key:
+                return above  # dynamo announces some modules twice
             # Without an attempt of its own, dynamo reads a body for the attempt that is running.
             replayed = dynamo and (self._strict is None or above.attempt != self._strict.attempt)
             return self._new(key, above, above.attempt, replayed)
@@ -117,7 +119,21 @@ class CallTracker:
             return self._new(key, self._strict, self._strict.attempt)
         if not dynamo and key == self._root:
             return self._new(key, None, _Attempt())
+        again = _call_of_meta()
+        if again is not None:
+            # dynamo left a module whole, and now it runs as one node of the graph that dynamo made.
+            return again if again.module == key else self._new_late(key, again)
         return None
+
+    def _new_late(self, module: int, parent: Call) -> Call:
+        """A call seen after the fact, which belongs behind the others inside ``parent``."""
+        calls = parent.calls
+        inside = [
+            place for place, stack in enumerate(calls) if parent.stack == stack[: len(parent.stack)]
+        ]
+        call = self._new(module, parent, parent.attempt)
+        calls.insert(inside[-1] + 1, calls.pop())
+        return call
 
     @contextlib.contextmanager
     def _run(self, module: Any, dynamo: bool) -> Iterator[None]:
@@ -149,8 +165,10 @@ class CallTracker:
             return before
         if before is None and tracer is not self._tracer:
             before = _call_of_line()
+        if before is not None and before.replayed:
+            return self._replay(before, running)
         if before is not None:
-            return self._replay(before, running) if before.replayed else before
+            return running if running.stack[: len(before.stack)] == before.stack else before
         if op == "call_function":
             self._replays.clear()  # back outside the calls of a body
         return running
@@ -181,10 +199,8 @@ class CallTracker:
 
         def htp_create_node(self: Any, *args: Any, **kwargs: Any) -> Any:
             node = create_node(self, *args, **kwargs)
-            before = None
-            if traceback.has_preserved_node_meta():
-                before = traceback.get_current_meta().get(KEY)
-            call = tracker._owner(node.op, self, isinstance(self, SubgraphTracer), before)
+            dynamo = isinstance(self, SubgraphTracer)
+            call = tracker._owner(node.op, self, dynamo, _call_of_meta())
             if call is not None:
                 node.meta[KEY] = call
             return node
@@ -225,6 +241,16 @@ def _identity(module: Any) -> int:
     # Non-strict capture hands out proxies of modules. They share the module's __dict__:
     # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/experimental/proxy_tensor.py#L1640
     return id(module.__dict__)
+
+
+def _call_of_meta() -> Optional[Call]:
+    """The call of the node that torch is tracing again, if it is."""
+    from torch.fx import traceback
+
+    if not traceback.has_preserved_node_meta():
+        return None
+    call: Optional[Call] = traceback.get_current_meta().get(KEY)
+    return call
 
 
 def _call_of_line() -> Optional[Call]:

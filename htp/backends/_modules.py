@@ -35,7 +35,7 @@ class ModuleNames:
         return paths[0]
 
     def tensors(self) -> Dict[str, Tuple[str, ...]]:
-        """For each parameter's or buffer's full name: all names of the same tensor, itself first."""
+        """For each parameter's or buffer's full name: all names of that tensor, itself first."""
         groups: Dict[int, List[str]] = {}
         held: List[Any] = []  # a scripted module makes these objects anew at each look-up
         for path, module in _walk(self._keep, "", ()):

@@ -107,7 +107,7 @@ def _dynamic_axes(
     if not flat:
         if not given:
             raise CaptureError(
-                "dynamic_shapes cannot name the inputs of a model that takes lists or dictionaries.",
+                "dynamic_shapes cannot name inputs that are lists or dictionaries.",
                 "give input_names, one for each tensor in order, and use those names.",
             )
         tensors = given

@@ -71,4 +71,6 @@ class TraceModuleMap:
 
     def get(self, module: Any, default: Optional[str] = None) -> Optional[str]:
         """As of a mapping; newer releases look names up with it."""
-        return self[module] if module in self else default
+        if module not in self:
+            return default
+        return self[module]

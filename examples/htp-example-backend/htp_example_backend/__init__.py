@@ -10,7 +10,7 @@ __all__ = ["SPEC"]
 
 SPEC = BackendSpec(
     name="example",
-    torch=">=1.8",
+    since="1.8",
     target="htp_example_backend.capture:ExampleBackend",
-    # No ``default``: this backend runs only when it is asked for by name.
+    # No ``default_since``: this backend runs only when it is asked for by name.
 )
