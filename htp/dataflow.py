@@ -111,6 +111,7 @@ def _from_producers(graph: GraphRecord, nodes: List[NodeRecord], tags: Dict[int,
     """A node that only graph outputs consume belongs to what computed its inputs."""
     made: Dict[str, NodeRecord] = {name: node for node in nodes for name in node.outputs if name}
     parents = _parents(graph)
+    found = False
     for node in nodes:
         if id(node) in tags:
             continue
@@ -125,8 +126,8 @@ def _from_producers(graph: GraphRecord, nodes: List[NodeRecord], tags: Dict[int,
         owner = common_stack(stacks)
         if owner:
             tags[id(node)] = Tag(owner, Provenance.PROPAGATED, _others(owner, stacks))
-            return True
-    return False
+            found = True
+    return found
 
 
 def _parents(graph: GraphRecord) -> Dict[int, NodeRecord]:

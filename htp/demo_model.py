@@ -53,8 +53,8 @@ class Layer(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """``(batch, time, width)`` to the same shape."""
         x = x + self.attention(self.norm(x))
-        x = x + self.mlp(self.norm(x))
-        return x
+        mixed: torch.Tensor = x + self.mlp(self.norm(x))
+        return mixed
 
 
 class Encoder(nn.Module):

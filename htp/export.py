@@ -2,11 +2,11 @@
 
 import os
 import threading
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from htp import dataflow, files, metadata, registry, torch_release, version, wire
 from htp.backends.base import Capture, ExportRequest
-from htp.errors import CaptureError
+from htp.errors import CaptureError, InvalidModelError
 from htp.scope import Tag
 from htp.tagged import TaggedModel
 
@@ -79,20 +79,11 @@ def export(
 
 def _tagged_bytes(
     capture: Capture, tags: Sequence[Tag], backend: str
-) -> Tuple[Sequence[wire.Chunk], bytes]:
-    """The model with its tags, in pieces; and the same without weights."""
-    import onnx
-
-    outline = wire.without_weights(capture.data)
-    nodes = list(metadata.nodes_of(onnx.ModelProto.FromString(outline)))
-    if len(nodes) != len(tags):
-        raise CaptureError(
-            f"Backend {backend!r} recorded {len(tags)} nodes, but torch wrote {len(nodes)}.",
-            "this is a defect of the backend; please report it with the model.",
-        )
+) -> Tuple[Sequence[wire.Chunk], Callable[[], bytes]]:
+    """The model with its tags, in pieces; and how to make the same without weights."""
     entries = [
-        metadata.encode(tag, node.name, node.op_type, [prop.key for prop in node.metadata_props])
-        for node, tag in zip(nodes, tags)
+        metadata.encode(tag, node.name, node.op.rpartition("::")[2], node.keys)
+        for node, tag in zip(capture.after.walk(), tags)
     ]
     tensors = {
         name: metadata.encode_parameter(names)
@@ -101,8 +92,18 @@ def _tagged_bytes(
     model = metadata.encode_model(
         backend, torch_release.TORCH or "", version.VERSION, capture.calls
     )
-    chunks = wire.append(capture.data, entries, tensors, model)
-    return chunks, wire.join(wire.append(outline, entries, tensors, model))
+    data = capture.data
+
+    def outline() -> bytes:
+        return wire.join(wire.append(wire.without_weights(data), entries, tensors, model))
+
+    try:
+        return wire.append(data, entries, tensors, model), outline
+    except InvalidModelError as error:
+        raise CaptureError(
+            f"What backend {backend!r} recorded is not what torch wrote: {error}",
+            "this is a defect of the backend; please report it with the model.",
+        ) from error
 
 
 def _positional(args: Any) -> Tuple[Any, ...]:

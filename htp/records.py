@@ -23,6 +23,8 @@ class NodeRecord:
         owner: stack of the owner, or None when the exporter left no record.
         shared: other calls that this node stands for.
         bodies: nested graphs, in the order of the node's attributes.
+        name: the node's name in the file; ``""`` where it has none.
+        keys: keys of the metadata that torch wrote into the node.
     """
 
     op: str
@@ -31,6 +33,8 @@ class NodeRecord:
     owner: Optional[Stack] = None
     shared: Tuple[ModuleCall, ...] = ()
     bodies: List["GraphRecord"] = field(default_factory=list)
+    name: str = ""
+    keys: Tuple[str, ...] = ()
 
 
 @dataclass

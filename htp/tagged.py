@@ -1,7 +1,7 @@
 """A model with its tags: what ``htp.export`` returns and ``htp.load`` reads."""
 
 import os
-from typing import TYPE_CHECKING, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from htp import files, metadata, wire
 from htp.errors import InvalidModelError, UnknownModuleError, did_you_mean
@@ -23,13 +23,16 @@ class TaggedModel:
     """
 
     def __init__(
-        self, chunks: Sequence[wire.Chunk], outline: bytes, folder: Optional[str] = None
+        self,
+        chunks: Sequence[wire.Chunk],
+        outline: Callable[[], bytes],
+        folder: Optional[str] = None,
     ) -> None:
         self._chunks: Sequence[wire.Chunk] = chunks
-        self._outline: onnx.ModelProto = _parse(outline)
+        self._make_outline = outline
+        self._outline: Optional[onnx.ModelProto] = None
         self._proto: Optional[onnx.ModelProto] = None
         self._folder = folder
-        self._inferred = self.schema is None
 
     def __repr__(self) -> str:
         made = f"backend={self.backend!r}, torch={self.torch!r}" if self.backend else "inferred"
@@ -45,14 +48,18 @@ class TaggedModel:
 
     @property
     def _view(self) -> "onnx.ModelProto":
-        return self._outline if self._proto is None else self._proto
+        if self._proto is not None:
+            return self._proto
+        if self._outline is None:
+            self._outline = _parse(self._make_outline())
+        return self._outline
 
     def _read(self, node: "onnx.NodeProto") -> Tag:
         props = {prop.key: prop.value for prop in node.metadata_props}
         tag = metadata.decode(props)
         if tag is not None:
             return tag
-        return metadata.infer(props, node.name) if self._inferred else Tag()
+        return metadata.infer(props, node.name) if self.schema is None else Tag()
 
     def _tags(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:
         for node in metadata.nodes_of(self._view):
@@ -184,7 +191,8 @@ class TaggedModel:
             self._chunks = [self._serialised()]
             self._proto = None
         self._chunks = wire.remove(wire.join(self._chunks), metadata.ours)
-        self._outline = _parse(wire.without_weights(wire.join(self._chunks)))
+        outline = wire.without_weights(wire.join(self._chunks))
+        self._make_outline, self._outline = (lambda: outline), None
         return self
 
 
@@ -240,7 +248,7 @@ def load(f: files.PathLike) -> TaggedModel:
         raise InvalidModelError(
             f"{name!r} is not an ONNX model: it has no graph.", "export the model again."
         )
-    model = TaggedModel([data], outline, folder=os.path.dirname(os.path.realpath(f)))
+    model = TaggedModel([data], lambda: outline, folder=os.path.dirname(os.path.realpath(f)))
     if model.schema not in (None, metadata.SCHEMA):
         raise InvalidModelError(
             f"{name!r} has tags of schema {model.schema!r}; this HTP reads {metadata.SCHEMA!r}.",

@@ -89,6 +89,8 @@ def record(model: Any, owner_of: Callable[[Any], Owner]) -> GraphRecord:
                     owner=owner,
                     shared=shared,
                     bodies=[graph_record(body) for body in bodies(node)],
+                    name=str(node.name or ""),
+                    keys=tuple(node.metadata_props),
                 )
             )
         return GraphRecord(

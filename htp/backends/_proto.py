@@ -32,5 +32,11 @@ def _node(node: Any) -> NodeRecord:
         if attribute.HasField("g"):
             bodies.append(record_graph(attribute.g))
         bodies.extend(record_graph(graph) for graph in attribute.graphs)
-    op = f"{node.domain}::{node.op_type}" if node.domain else node.op_type
-    return NodeRecord(op, list(node.input), list(node.output), bodies=bodies)
+    return NodeRecord(
+        f"{node.domain}::{node.op_type}" if node.domain else node.op_type,
+        list(node.input),
+        list(node.output),
+        bodies=bodies,
+        name=node.name,
+        keys=tuple(prop.key for prop in node.metadata_props),
+    )

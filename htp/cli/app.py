@@ -2,15 +2,19 @@
 
 import json
 import os
-from typing import TYPE_CHECKING, Any, Dict, Optional
+from typing import Any, Dict, Optional
 
 import click
 
+from htp import registry, torch_release, version
+from htp.cli.doctor import examine, print_report
 from htp.cli.source import export_arguments
 from htp.cli.terminal import Commands, console, working
-
-if TYPE_CHECKING:
-    from htp.tagged import TaggedModel
+from htp.cli.tree import as_json as tree_json
+from htp.cli.tree import coverage_text, print_tree, rows
+from htp.export import export as htp_export
+from htp.files import Destination
+from htp.tagged import TaggedModel, load
 
 __all__ = ["app"]
 
@@ -22,8 +26,6 @@ AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        from htp import registry, torch_release, version
-
         torch = f"torch {torch_release.TORCH}" if torch_release.TORCH else "no torch"
         name = registry.default_name()
         backend = f"backend {name}" if name else "no backend"
@@ -59,7 +61,7 @@ def app(traceback: bool) -> None:
 @BACKEND
 @OPSET
 def export(target: str, output: str, backend: Optional[str], opset: Optional[int]) -> None:
-    """Export a model to a tagged ONNX file.
+    r"""Export a model to a tagged ONNX file.
 
     FUNCTION takes no argument and returns (model, args), (model, args, kwargs), or a dict of
     htp.export's arguments ('model', 'args', 'dynamic_shapes', ...). MODULE is a dotted name, looked
@@ -70,9 +72,7 @@ def export(target: str, output: str, backend: Optional[str], opset: Optional[int
       htp export my_package.models:tiny -o tiny.onnx
       htp export scripts/net.py:example -o net.onnx --backend torchscript --opset 17
     """
-    from htp import files
-
-    files.Destination(output)  # an impossible path is told before the model is built
+    _check_first(output, backend)
     with working(f"Loading {target}") as progress:
         arguments = export_arguments(target)
         progress(f"Exporting {target}")
@@ -80,11 +80,15 @@ def export(target: str, output: str, backend: Optional[str], opset: Optional[int
     _print_summary(tagged, output)
 
 
+def _check_first(output: Optional[str], backend: Optional[str]) -> None:
+    """Tell of a path or backend that cannot be before a model is built, which may take minutes."""
+    registry.chosen(backend)
+    Destination(output)
+
+
 def _export(
     arguments: Dict[str, Any], output: Optional[str], backend: Optional[str], opset: Optional[int]
-) -> "TaggedModel":
-    from htp.export import export as htp_export
-
+) -> TaggedModel:
     if backend:
         arguments["backend"] = backend
     if opset is not None:
@@ -95,9 +99,7 @@ def _export(
     return htp_export(model, args, output, exporter_options=options, **arguments)
 
 
-def _print_summary(tagged: "TaggedModel", output: str) -> None:
-    from htp.cli.tree import coverage_text
-
+def _print_summary(tagged: TaggedModel, output: str) -> None:
     out = console()
     out.print(f"Wrote {output} ({_size(os.path.getsize(output))})", style="bold")
     out.print(coverage_text(tagged.coverage))
@@ -122,15 +124,10 @@ def tree(model: str, depth: Optional[int], calls: bool, as_json: bool) -> None:
 
     OWN counts the nodes of exactly this module, TOTAL also those of everything below it.
     """
-    from htp.tagged import load
-
     _print_tree(load(model), depth, calls, as_json)
 
 
-def _print_tree(tagged: "TaggedModel", depth: Optional[int], calls: bool, as_json: bool) -> None:
-    from htp.cli.tree import as_json as tree_json
-    from htp.cli.tree import print_tree, rows
-
+def _print_tree(tagged: TaggedModel, depth: Optional[int], calls: bool, as_json: bool) -> None:
     root = tagged.tree()
     lines = rows(root, apart=calls, depth=depth)
     if as_json:
@@ -145,7 +142,7 @@ def _print_tree(tagged: "TaggedModel", depth: Optional[int], calls: bool, as_jso
 @click.option("--op-type", metavar="TYPE", help="Only nodes of this operator, e.g. Gemm.")
 @AS_JSON
 def nodes(model: str, pattern: str, op_type: Optional[str], as_json: bool) -> None:
-    """Print the names of the nodes below a module, one a line.
+    r"""Print the names of the nodes below a module, one a line.
 
     PATTERN is a module path in which * stands for anything, such as 'encoder.layer.*'; without it,
     every node of a known module is printed. 'block@1' is the second call of 'block'. A node without
@@ -156,8 +153,6 @@ def nodes(model: str, pattern: str, op_type: Optional[str], as_json: bool) -> No
       htp nodes model.onnx 'encoder.layer.0.attention'
       htp nodes model.onnx '*.mlp' --op-type MatMul | sort
     """
-    from htp.tagged import load
-
     found = load(model).find(pattern, op_type=op_type)
     if not as_json:
         for node, _ in found:
@@ -190,8 +185,6 @@ def _name(node: Any) -> str:
 @click.option("--in-place", is_flag=True, help="Overwrite MODEL.onnx.")
 def strip(model: str, output: Optional[str], in_place: bool) -> None:
     """Remove HTP's tags, which leaves the file that torch's exporter alone writes."""
-    from htp.tagged import load
-
     if (output is None) == (not in_place):
         raise click.UsageError("Say either -o FILE or --in-place.")
     target = output or model
@@ -208,8 +201,6 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     The exit code is 1 when the chosen backend cannot run, or when a combination of versions is
     installed that is known to break exports.
     """
-    from htp.cli.doctor import examine, print_report
-
     with working("Looking at torch"):
         report = examine()
     if as_json:
@@ -224,6 +215,7 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
 @BACKEND
 def demo(output: Optional[str], backend: Optional[str]) -> None:
     """Export a small transformer and show its tree."""
+    _check_first(output, backend)
     with working("Exporting a small transformer"):
         tagged = _export(export_arguments("htp.demo_model:example"), output, backend, None)
     _print_tree(tagged, None, False, False)

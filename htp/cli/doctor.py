@@ -5,6 +5,8 @@ import warnings
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
+from packaging.version import Version
+
 from htp import companions, registry, torch_release
 from htp.cli.terminal import print_table
 from htp.companions import KnownBreak
@@ -70,19 +72,25 @@ def examine() -> Report:
     )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
-        try:
-            report.chosen = registry.chosen().name
-            report.backends = registry.backends()
-        except HTPError as error:
-            report.problems.append(str(error))
-        except Exception as error:  # a torch whose libraries are missing fails in any way
-            report.problems.append(f"torch cannot be imported: {type(error).__name__}: {error}")
+        for look in (_choose, _probe):
+            try:
+                look(report)
+            except HTPError as error:
+                report.problems.append(str(error))
+            except Exception as error:  # a torch whose libraries are missing fails in any way
+                report.problems.append(f"torch cannot be used: {type(error).__name__}: {error}")
     report.notes = [
         str(warning.message) for warning in caught if warning.category is RuntimeWarning
     ]
     for info in report.backends:
         if info.name == report.chosen and not info.usable:
             report.problems.append(f"The chosen backend {info.name} cannot run: {info.reason}")
+    onnx = report.packages["onnx"]
+    if onnx is None or Version(onnx) < companions.ONNX_SINCE:
+        report.problems.append(
+            f"HTP needs onnx>={companions.ONNX_SINCE}; found {onnx or 'none'}.\n"
+            f"Hint: pip install 'onnx>={companions.ONNX_SINCE}'"
+        )
     for row in report.breaks:
         version = report.packages.get(row.package)
         if row.hits(version):
@@ -91,6 +99,14 @@ def examine() -> Report:
                 f"{torch_release.TORCH}: {row.error}\nHint: pip install '{row.works}'"
             )
     return report
+
+
+def _choose(report: Report) -> None:
+    report.chosen = registry.chosen().name
+
+
+def _probe(report: Report) -> None:
+    report.backends = registry.backends()
 
 
 def print_report(out: "Console", report: Report) -> None:

@@ -33,6 +33,9 @@ class Commands(click.Group):
         except OSError as error:
             named = f"{error.filename}: " if error.filename else ""
             raise click.ClickException(f"{named}{error.strerror or error}") from error
+        except ImportError as error:
+            hint = "run 'htp doctor' for the state of this installation."
+            raise click.ClickException(f"{error}\nHint: {hint}") from error
 
     def resolve_command(self, ctx: click.Context, args: Any) -> Any:
         """Find the command, or say which one may have been meant."""

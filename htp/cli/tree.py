@@ -5,13 +5,12 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 
 from htp.cli.terminal import print_table
 from htp.scope import Coverage, ModuleCall, Provenance
+from htp.tagged import TaggedModel
+from htp.tree import ModuleTree
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
-
-    from htp.tagged import TaggedModel
-    from htp.tree import ModuleTree
 
 __all__ = ["STYLES", "Row", "as_json", "coverage_json", "coverage_text", "print_tree", "rows"]
 
@@ -45,7 +44,7 @@ class Row:
     children: List["Row"] = field(default_factory=list)
 
 
-def rows(root: "ModuleTree", apart: bool = False, depth: Optional[int] = None) -> Row:
+def rows(root: ModuleTree, apart: bool = False, depth: Optional[int] = None) -> Row:
     """The lines of a tree.
 
     Args:
@@ -58,7 +57,7 @@ def rows(root: "ModuleTree", apart: bool = False, depth: Optional[int] = None) -
 
 
 def _row(
-    calls: Sequence["ModuleTree"],
+    calls: Sequence[ModuleTree],
     parent: str,
     key: Callable[[ModuleCall], object],
     apart: bool,
@@ -94,7 +93,7 @@ def coverage_json(coverage: Coverage) -> Dict[str, int]:
     return {**{str(kind): count for kind, count in coverage}, "total": coverage.total}
 
 
-def as_json(tagged: "TaggedModel", root: Row, unknown: int, apart: bool) -> Dict[str, Any]:
+def as_json(tagged: TaggedModel, root: Row, unknown: int, apart: bool) -> Dict[str, Any]:
     """What ``htp tree --json`` prints."""
     return {
         "backend": tagged.backend,
@@ -128,7 +127,7 @@ def coverage_text(coverage: Coverage) -> "Text":
     return text
 
 
-def print_tree(out: "Console", tagged: "TaggedModel", root: Row, unknown: int) -> None:
+def print_tree(out: "Console", tagged: TaggedModel, root: Row, unknown: int) -> None:
     """Draw the tree: a line per module, its nodes, and how their owners are known."""
     from rich.table import Table
     from rich.text import Text

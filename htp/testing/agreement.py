@@ -16,9 +16,13 @@ class Agreement:
         """The marks have the same owners, and the same calls own any node at all."""
         one = workshop.exported(backend_name, case)
         two = workshop.exported(other, case)
-        assert marked_owners(one.tagged, one.truth) == marked_owners(two.tagged, two.truth)
+        marks = [marked_owners(exported.tagged, exported.truth) for exported in (one, two)]
+        assert marks[0] == marks[1], f"{backend_name}: {marks[0]}; {other}: {marks[1]}"
         owners = [
             {(tag.path, tag.type, tag.call) for _, tag in exported.tagged.nodes()}
             for exported in (one, two)
         ]
-        assert owners[0] == owners[1]
+        assert owners[0] == owners[1], (
+            f"only {backend_name}: {sorted(owners[0] - owners[1])}; "
+            f"only {other}: {sorted(owners[1] - owners[0])}"
+        )

@@ -11,7 +11,7 @@ from htp.testing.eager import names_by_module, type_name
 from htp.testing.graph import node_arrays
 from htp.testing.models import case as case_named
 from htp.testing.oracle import misplaced_weights, tagged_nodes, verdicts
-from htp.testing.running import Exported, Workshop
+from htp.testing.running import Exported, Workshop, shown
 
 __all__ = ["Answers"]
 
@@ -38,7 +38,7 @@ class Answers:
             for node, tag in nodes
             if not tag.stack or tag.provenance is htp.Provenance.UNKNOWN
         ]
-        assert not unknown
+        assert not unknown, shown(unknown)
         assert tagged.coverage.total == len(nodes)
         assert tagged.backend == backend_name
 
@@ -49,7 +49,7 @@ class Answers:
         problems = [problem for stack in stacks for problem in _malformed(exported, stack)]
         if exported.truth.stacks:
             problems += [f"never ran: {stack}" for stack in stacks - exported.truth.stacks]
-        assert not problems
+        assert not problems, shown(problems)
 
     def test_marks_are_owned(
         self, workshop: Workshop, backend_name: str, case: Case, record_property: RecordProperty
@@ -59,7 +59,7 @@ class Answers:
         found = verdicts(exported.tagged, exported.truth)
         wrong = [verdict for verdict in found if not verdict.right]
         record_property("oracle", {"decided": len(found), "wrong": len(wrong)})
-        assert not wrong
+        assert not wrong, shown(wrong)
         left = Counter(mark.owner for mark in exported.truth.marks)
         left -= Counter(owner for verdict in found for owner in verdict.owners)
         undecided = set(left) - set(case.vanishes)
@@ -74,7 +74,7 @@ class Answers:
         found = misplaced_weights(exported.tagged, exported.example.model, called, exported.folder)
         wrong = [verdict for verdict in found if not verdict.right]
         record_property("oracle", {"decided": len(found), "wrong": len(wrong)})
-        assert not wrong
+        assert not wrong, shown(wrong)
 
     def test_operators_are_owned(self, workshop: Workshop, backend_name: str, case: Case) -> None:
         """Operators whose module the case names by hand."""
@@ -84,7 +84,7 @@ class Answers:
             for node, tag in tagged.nodes()
             if tag.path != case.operators.get(node.op_type, tag.path)
         ]
-        assert not wrong
+        assert not wrong, shown(wrong)
 
     def test_parameters_are_named(self, workshop: Workshop, backend_name: str, case: Case) -> None:
         """An initializer with the values of one parameter or buffer carries its names."""
@@ -98,10 +98,10 @@ class Answers:
             ]
             if len(equal) == 1 and set(names.get(tensor, ())) != set(equal[0]["names"]):
                 wrong.append((tensor, equal[0]["names"], names.get(tensor)))
-        assert not wrong
+        assert not wrong, shown(wrong)
         known = {name for state in states for name in state["names"]}
         invented = [name for listed in names.values() for name in listed if name not in known]
-        assert not invented
+        assert not invented, shown(invented)
 
     def test_fused_nodes_name_both(self, workshop: Workshop, backend_name: str) -> None:
         """A convolution fused with its normalisation is their parent's, and lists both."""
@@ -111,9 +111,10 @@ class Answers:
         for unit, (_, tag) in zip(("stem", "body"), tagged.find("", op_type="Conv")):
             shared = sorted(str(call) for call in tag.shared)
             if fused:
-                assert (tag.path, shared) == (unit, [f"{unit}.conv", f"{unit}.norm"])
+                truth: Any = (unit, [f"{unit}.conv", f"{unit}.norm"])
             else:
-                assert (tag.path, shared) == (f"{unit}.conv", [])
+                truth = (f"{unit}.conv", [])
+            assert (tag.path, shared) == truth, f"{(tag.path, shared)}, but {truth} is true"
         assert operators.count("Conv") == 2
 
 

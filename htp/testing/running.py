@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from htp.testing.case import Case, Example
 from htp.testing.eager import Truth, truth_of
 from htp.testing.models import cases_for
 
-__all__ = ["DONE", "Exported", "Workshop", "flat_tensors", "named_inputs", "run_eager", "run_onnx"]
+__all__ = ["DONE", "Exported", "Workshop", "flat_tensors", "named_inputs", "run_eager", "run_onnx", "shown"]
 
 DONE = "done"
 """The file that says that torch's own export of a case is complete."""
@@ -156,6 +156,11 @@ def _stop(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
         process.terminate()
         process.wait()
+
+
+def shown(problems: Iterable[Any]) -> str:
+    """A list of problems, one a line, for the message of an assertion."""
+    return "\n  ".join(["", *map(str, problems)])
 
 
 def flat_tensors(value: Any) -> List[Tensor]:

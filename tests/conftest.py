@@ -1,0 +1,121 @@
+"""``--results FILE`` writes what the run found, for ``compat_matrix.md``."""
+
+import collections
+import datetime
+import json
+import os
+import platform
+from importlib import metadata
+
+import pytest
+
+COMPANIONS = ("onnx", "onnxscript", "onnx-ir", "protobuf", "onnxruntime", "numpy", "transformers")
+OUTCOMES = ("passed", "failed", "xfailed", "skipped")
+
+
+def pytest_addoption(parser):
+    parser.addoption("--results", metavar="FILE", help="write the results of this run as JSON")
+
+
+def pytest_configure(config):
+    path = config.getoption("--results")
+    if path:
+        config.pluginmanager.register(Results(os.path.abspath(path)), "htp-results")
+
+
+class Results:
+    """Counts outcomes, and sums the figures that the conformance tests hand in."""
+
+    def __init__(self, path):
+        self.path = path
+        self.total = collections.Counter()
+        self.backends = {}
+        self.worst = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        report = yield
+        outcome = outcome_of(report)
+        known = self.worst.get(item.nodeid, (None, None, None, ()))[0]
+        if outcome is not None and known != "failed":
+            self.worst[item.nodeid] = (outcome, item, report, report.user_properties)
+        return report
+
+    def pytest_sessionfinish(self):
+        for nodeid, (outcome, item, report, figures) in self.worst.items():
+            self.total[outcome] += 1
+            parameters = item.callspec.params if hasattr(item, "callspec") else {}
+            name = parameters.get("backend_name") or parameters.get("accepting")
+            if name is not None:
+                entry = self.backends.setdefault(name, empty_entry())
+                add(entry, outcome, item, report, nodeid, dict_sum(figures))
+        with open(self.path, "w", encoding="utf-8") as file:
+            json.dump(self.document(), file, indent=1, sort_keys=True)
+            file.write("\n")
+
+    def document(self):
+        torch = version("torch")
+        return {
+            "schema": 1,
+            "torch": torch,
+            "release": ".".join(torch.split(".")[:2]) if torch else None,
+            "python": platform.python_version(),
+            "companions": {name: version(name) for name in COMPANIONS if version(name)},
+            "date": datetime.date.today().isoformat(),
+            "backends": self.backends,
+            "tests": {name: self.total[name] for name in OUTCOMES},
+        }
+
+
+def version(package):
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def outcome_of(report):
+    """What a phase of a test says of the whole test, or None when it says nothing."""
+    if hasattr(report, "wasxfail"):
+        return "failed" if report.passed else "xfailed"
+    if report.failed:
+        return "failed"
+    if report.skipped:
+        return "skipped"
+    return "passed" if report.when == "call" else None
+
+
+def empty_entry():
+    counts = dict.fromkeys(OUTCOMES, 0)
+    coverage = dict.fromkeys(("captured", "propagated", "inferred", "unknown"), 0)
+    oracle = {"decided": 0, "wrong": 0}
+    return {
+        **counts,
+        "expected_failures": [],
+        "failures": [],
+        "coverage": coverage,
+        "oracle": oracle,
+    }
+
+
+def dict_sum(figures):
+    """The figures of one test, by name."""
+    sums = {}
+    for name, values in figures:
+        if name in ("coverage", "oracle"):
+            total = sums.setdefault(name, collections.Counter())
+            total.update(values)
+    return sums
+
+
+def add(entry, outcome, item, report, nodeid, figures):
+    entry[outcome] += 1
+    if outcome == "failed":
+        entry["failures"].append(nodeid)
+    if outcome == "xfailed":
+        case = item.callspec.params.get("case")
+        row = {"case": getattr(case, "name", "-"), "test": item.originalname}
+        entry["expected_failures"].append({**row, "reason": report.wasxfail})
+    for name, values in figures.items():
+        for key, value in values.items():
+            entry[name][key] += value

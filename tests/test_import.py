@@ -1,0 +1,118 @@
+"""``import htp`` is cheap, and works where torch is missing or not supported.
+
+These run in fresh interpreters whose packages are those of this environment, by symbolic links,
+but for torch: it is really not there, or another version's metadata is.
+"""
+
+import ast
+import os
+import subprocess
+import sys
+import sysconfig
+
+import pytest
+
+import htp
+
+HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "numpy", "google.protobuf")
+HEAVY += ("transformers", "click", "rich", "pytest", "asyncio", "xml")
+
+
+def run(code, path):
+    """The last line that the code prints, as a value."""
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return ast.literal_eval(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture
+def packages(tmp_path):
+    """Makes a folder that holds every installed package but torch, and a torch's metadata."""
+
+    def make(torch=None):
+        for folder in dict.fromkeys(sysconfig.get_paths()[kind] for kind in ("purelib", "platlib")):
+            for entry in os.scandir(folder):
+                name = entry.name.lower()
+                if not name.startswith(("torch", "functorch")) and not (tmp_path / name).exists():
+                    os.symlink(entry.path, tmp_path / entry.name)
+        if not (tmp_path / "htp").exists():
+            os.symlink(os.path.dirname(htp.__file__), tmp_path / "htp")
+        if torch:
+            info = tmp_path / f"torch-{torch}.dist-info"
+            info.mkdir()
+            text = f"Metadata-Version: 2.1\nName: torch\nVersion: {torch}\n"
+            (info / "METADATA").write_text(text)
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize("torch", [None, "1.7.1", "2.4.1", "2.15.0", "not a version"])
+def test_import_brings_in_nothing_heavy(packages, torch):
+    path = packages(torch)
+    code = f"import sys, htp; print([name for name in {HEAVY!r} if name in sys.modules])"
+    assert run(code, path) == []
+
+
+def test_import_brings_in_nothing_heavy_where_torch_is():
+    code = f"import sys, htp; print([name for name in {HEAVY!r} if name in sys.modules])"
+    path = os.pathsep.join(filter(None, sys.path))
+    assert run(code, path) == []
+
+
+@pytest.mark.parametrize(
+    ("torch", "name"),
+    [(None, None), ("1.7.1", None), ("2.4.1", "torchscript"), ("2.10.0", "fx"), ("oddly", None)],
+)
+def test_the_backend_is_chosen_by_metadata_alone(packages, torch, name):
+    assert run("import htp; print(repr(htp.backend))", packages(torch)) == name
+
+
+EXPORT = """
+import htp
+try:
+    htp.export(object(), ())
+except htp.UnsupportedTorchError as error:
+    print(repr(str(error)))
+"""
+
+
+def test_export_without_torch(packages):
+    text = run(EXPORT, packages())
+    assert text.startswith("torch is not installed. Backends and the releases they accept:\n")
+    assert "  torchscript: torch>=1.8" in text
+    assert "\nHint: install torch" in text
+
+
+def test_export_with_a_torch_that_is_too_old(packages):
+    text = run(EXPORT, packages("1.7.1"))
+    assert text.startswith("No capture backend accepts torch 1.7.1.")
+    assert "  fx: torch>=2.5" in text
+    assert "\nHint: install one of those torch releases" in text
+
+
+def test_backends_without_torch(packages):
+    code = "import htp; print([(i.name, i.usable, i.reason, i.default) for i in htp.backends()])"
+    reason = "torch is not installed"
+    rows = run(code, packages())
+    assert rows[:2] == [("torchscript", False, reason, False), ("fx", False, reason, False)]
+
+
+@pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript-based ONNX export")
+@pytest.mark.filterwarnings("ignore:The feature will be removed. Please remove usage of this")
+def test_a_file_is_read_without_torch(packages, tmp_path):
+    import torch
+
+    path = tmp_path / "tagged.onnx"
+    tagged = htp.export(torch.nn.Sequential(torch.nn.Linear(2, 2)).eval(), torch.ones(1, 2), path)
+    code = f"import htp; m = htp.load({str(path)!r}); print([t.path for _, t in m.nodes()])"
+    assert run(code, packages()) == [tag.path for _, tag in tagged.nodes()]
+    code = f"import htp; print(htp.load({str(path)!r}).strip().coverage.captured)"
+    assert run(code, packages()) == 0

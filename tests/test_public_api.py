@@ -1,0 +1,105 @@
+"""The public names and how they are called. A change here is a change for every user."""
+
+import inspect
+
+import pytest
+
+import htp
+import htp.testing
+
+NAMES = [
+    *("BackendInfo", "BackendSpec", "BackendUnavailableError", "CaptureError", "Coverage"),
+    *("HTPError", "InvalidModelError", "ModuleCall", "ModuleTree", "Provenance", "Tag"),
+    *("TaggedModel", "UnknownModuleError", "UnsupportedTorchError", "__version__", "backend"),
+    *("backends", "export", "load", "register_backend"),
+]
+
+SIGNATURES = {
+    "export": "(model, args=(), f=None, *, kwargs=None, input_names=None, output_names=None, "
+    "dynamic_shapes=None, opset_version=None, backend=None, exporter_options=None)",
+    "load": "(f)",
+    "backends": "()",
+    "register_backend": "(spec)",
+    "BackendSpec": "(name, target, since, before='', default_since='', default_before='', "
+    "install='')",
+    "Tag": "(stack=(), provenance=<Provenance.UNKNOWN: 'unknown'>, shared=())",
+    "Coverage": "(captured=0, propagated=0, inferred=0, unknown=0)",
+    "TaggedModel.nodes": "(self)",
+    "TaggedModel.tag": "(self, name)",
+    "TaggedModel.find": "(self, pattern, op_type=None)",
+    "TaggedModel.tree": "(self)",
+    "TaggedModel.parameters": "(self)",
+    "TaggedModel.save": "(self, f)",
+    "TaggedModel.strip": "(self)",
+}
+
+MEMBERS = {
+    "TaggedModel": [
+        *("backend", "coverage", "find", "model", "nodes", "parameters", "save", "strip"),
+        *("tag", "torch", "tree"),
+    ],
+    "Tag": ["call", "owner", "path", "provenance", "shared", "stack", "type"],
+    "ModuleCall": ["call", "class_name", "count", "index", "path", "type"],
+    "Coverage": ["captured", "inferred", "of", "propagated", "total", "unknown"],
+    "BackendInfo": ["default", "name", "reason", "torch", "usable"],
+}
+
+ERRORS = {
+    "UnsupportedTorchError": "HTPError",
+    "BackendUnavailableError": "HTPError",
+    "CaptureError": "HTPError",
+    "InvalidModelError": "HTPError",
+    "UnknownModuleError": "HTPError",
+    "HTPError": "Exception",
+}
+
+
+def named(name):
+    value = htp
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def test_names():
+    assert sorted(htp.__all__) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_signature(name):
+    signature = inspect.signature(named(name))
+    plain = [
+        parameter.replace(annotation=inspect.Parameter.empty)
+        for parameter in signature.parameters.values()
+    ]
+    empty = inspect.Signature.empty
+    assert str(signature.replace(parameters=plain, return_annotation=empty)) == SIGNATURES[name]
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_members(name):
+    cls = named(name)
+    fields = getattr(cls, "__dataclass_fields__", {})
+    found = {member for member in [*dir(cls), *fields] if not member.startswith("_")}
+    assert sorted(found) == MEMBERS[name]
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors_are_a_tree(name):
+    assert named(name).__mro__[1].__name__ == ERRORS[name]
+
+
+def test_provenance_values():
+    values = [str(provenance) for provenance in htp.Provenance]
+    assert values == ["captured", "propagated", "inferred", "unknown"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("__version__", "backend")])
+def test_every_public_name_is_explained(name):
+    assert len(inspect.getdoc(named(name))) > 30
+
+
+def test_the_suite_ships():
+    names = ["BackendConformance", "CASES", "Case", "Example", "Inputs", "Marked", "Truth"]
+    names += ["contamination", "misplaced_weights", "truth_of"]
+    assert sorted(htp.testing.__all__) == sorted(names)
