@@ -72,41 +72,37 @@ def test_it_passes_the_conformance_suite(installed, tmp_path):
     report = python(
         *("-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull),
         *("--rootdir", str(tmp_path), "--import-mode=importlib"),
-        *(
-            "-k",
-            "backend_can_run or two_parents or tied_weights",
-            str(EXAMPLE / "test_conformance.py"),
-        ),
+        *("-k", "backend_can_run or two_parents or cond"),
+        str(EXAMPLE / "test_conformance.py"),
         path=installed,
         cwd=tmp_path,
     )
-    assert "passed" in report
-    assert "failed" not in report
+    assert " passed" in report
+    assert " failed" not in report
 
 
 BROKEN = {
-    "import fails": ("import a_package_that_is_not_there", "ModuleNotFoundError"),
-    "not a spec": ("SPEC = 'torchscript'", "TypeError"),
-    "name taken": (
-        "from htp import BackendSpec; SPEC = BackendSpec('fx', 'broken:Backend', '2.5')",
+    "missing": ("import a_package_that_is_not_there", "ModuleNotFoundError"),
+    "no_attribute": ("SPECK = 1", "AttributeError"),
+    "no_spec": ("SPEC = 'torchscript'", "TypeError"),
+    "taken": (
+        "from htp import BackendSpec; SPEC = BackendSpec('fx', 'taken:Backend', since='2.5')",
         "ValueError",
     ),
-    "no such attribute": ("SPECK = 1", "AttributeError"),
 }
 
 
-@pytest.mark.parametrize("case", sorted(BROKEN))
-def test_a_broken_plug_in_warns_and_is_left_out(case, tmp_path):
-    source, error = BROKEN[case]
-    (tmp_path / "broken.py").write_text(source)
-    info = tmp_path / "broken-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[htp.backends]\nbroken = broken:SPEC\n")
+def test_broken_plug_ins_warn_and_are_left_out(tmp_path):
+    for name, (source, _) in BROKEN.items():
+        (tmp_path / f"{name}.py").write_text(source)
+        info = tmp_path / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[htp.backends]\n{name} = {name}:SPEC\n")
 
     found = json.loads(python("-c", LIST, path=tmp_path, cwd=tmp_path))
 
     assert found["names"] == [info.name for info in htp.backends()]
-    assert len(found["warnings"]) == 1
-    assert "leaves out the backend plug-in 'broken' (broken:SPEC)" in found["warnings"][0]
-    assert error in found["warnings"][0]
+    assert len(found["warnings"]) == len(BROKEN)
+    for text, (name, (_, error)) in zip(found["warnings"], BROKEN.items()):
+        assert f"leaves out the backend plug-in '{name}' ({name}:SPEC): {error}: " in text

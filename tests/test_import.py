@@ -36,20 +36,23 @@ def run(code, path):
 def packages(tmp_path):
     """Makes a folder that holds every installed package but torch, and a torch's metadata."""
 
+    target = tmp_path / "packages"
+    target.mkdir()
+
     def make(torch=None):
         for folder in dict.fromkeys(sysconfig.get_paths()[kind] for kind in ("purelib", "platlib")):
-            for entry in os.scandir(folder):
-                name = entry.name.lower()
-                if not name.startswith(("torch", "functorch")) and not (tmp_path / name).exists():
-                    os.symlink(entry.path, tmp_path / entry.name)
-        if not (tmp_path / "htp").exists():
-            os.symlink(os.path.dirname(htp.__file__), tmp_path / "htp")
+            for name in os.listdir(folder):
+                hidden = name.lower().startswith(("torch", "functorch"))
+                if not hidden and not (target / name).exists():
+                    os.symlink(os.path.join(folder, name), target / name)
+        if not (target / "htp").exists():
+            os.symlink(os.path.dirname(htp.__file__), target / "htp")
         if torch:
-            info = tmp_path / f"torch-{torch}.dist-info"
+            info = target / f"torch-{torch}.dist-info"
             info.mkdir()
             text = f"Metadata-Version: 2.1\nName: torch\nVersion: {torch}\n"
             (info / "METADATA").write_text(text)
-        return tmp_path
+        return target
 
     return make
 

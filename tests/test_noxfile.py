@@ -29,8 +29,8 @@ each_release = pytest.mark.parametrize("pin", ALL, ids=[pin.release for pin in A
 
 def test_no_minor_release_is_left_out():
     releases = [Version(pin.release).release for pin in ALL]
-    assert releases[0] == torch_release.OLDEST.release
-    assert releases[-1] == torch_release.NEWEST_TESTED.release
+    assert releases[0] == Version(torch_release.OLDEST).release
+    assert releases[-1] == Version(torch_release.NEWEST_TESTED).release
     for (major, minor), following in zip(releases, releases[1:]):
         assert following in ((major, minor + 1), (major + 1, 0))
 
@@ -48,7 +48,7 @@ def test_the_file_pins_the_torch_of_its_name(pin):
 @each_release
 def test_the_companions_of_the_backends_are_pinned(pin):
     needed = {"onnx", "protobuf", "numpy", "onnxruntime"}
-    if Version(pin.release) >= torch_release.FX_SINCE:
+    if Version(pin.release) >= Version(torch_release.FX_SINCE):
         needed |= {"onnxscript"}
     assert needed <= set(pin.companions)
     assert Version(pin.versions["onnx"]) >= Version("1.16")

@@ -35,8 +35,8 @@ SIGNATURES = {
 
 MEMBERS = {
     "TaggedModel": [
-        *("backend", "coverage", "find", "model", "nodes", "parameters", "save", "strip"),
-        *("tag", "torch", "tree"),
+        *("backend", "coverage", "find", "model", "nodes", "parameters", "save", "schema"),
+        *("strip", "tag", "torch", "tree"),
     ],
     "Tag": ["call", "owner", "path", "provenance", "shared", "stack", "type"],
     "ModuleCall": ["call", "class_name", "count", "index", "path", "type"],

@@ -1,7 +1,7 @@
 """The request as arguments of ``torch.onnx.export(dynamo=True)``."""
 
 import inspect
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Tuple
 
 from htp.backends.base import ExportRequest
 from htp.errors import CaptureError, did_you_mean
@@ -163,12 +163,3 @@ def _dimension() -> Any:
         return dims.setdefault(label, torch.export.Dim(label))
 
     return dimension
-
-
-def opset_of(model: Any) -> Optional[int]:
-    """The version of the standard operators that an IR model uses."""
-    for domain in ("", "ai.onnx"):
-        version = model.opset_imports.get(domain)
-        if version is not None:
-            return int(version)
-    return None

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
+from htp.backends._ts_markers import take_out
 from htp.backends._ts_scopes import CallLog
 from htp.errors import CaptureError
 from htp.records import GraphRecord, NodeRecord
@@ -52,13 +53,25 @@ class Recorder:
             if value.unique() in stop or value.unique() in self.converted:
                 continue
             made_by = value.node()
-            if made_by.kind() in ("prim::Param", "prim::Return"):
+            if made_by.kind().partition("::")[0] in ("prim", "aten"):  # copied as it was
                 continue
             for output in made_by.outputs():
                 self.converted[output.unique()] = owner
                 if shared:
                     self.shared[output.unique()] = shared
             pending.extend(made_by.inputs())
+
+    def note_hooks(self, graph: Any) -> None:
+        """Take the markers out of a traced graph: what ran between them and has no scope within
+        belongs to the call that they mark."""
+
+        def enter(text: str, outer: Stack) -> Stack:
+            return self.log.stacks[int(text)]
+
+        for node, marked in take_out(graph, (), enter):
+            own = self.log.stack(node.scopeName())
+            if marked and own == marked[: len(own)] and own != marked:
+                self.owners.update((value.unique(), marked) for value in node.outputs())
 
     def note_source(self, graph: Any) -> GraphRecord:
         """Follow the operations of the traced graph through the passes before the conversion.
@@ -115,12 +128,14 @@ class Recorder:
         self.shared = {numbers[u]: s for u, s in self.shared.items() if u in numbers}
 
     def owner(self, node: Any) -> Optional[Stack]:
-        """The owner of a node: its own scope, else what was noted of the values it computes."""
-        stack = self.log.stack(node.scopeName())
-        if stack:
-            return stack
+        """The owner of a node: what was noted of the values that it computes, else its scope.
+
+        Old releases give a node the scope of the last operation whose result it was, even of one
+        that had no effect, so what was noted is the better witness.
+        """
         known = (self.owners.get(value.unique()) for value in node.outputs())
-        return next((owner for owner in known if owner), None)
+        noted = next((owner for owner in known if owner), None)
+        return noted or self.log.stack(node.scopeName()) or None
 
     def note_rewrite(self, before: GraphRecord, after: GraphRecord) -> None:
         """A pass put new nodes in the place of old ones: they keep the owner of what they replace.
@@ -128,20 +143,37 @@ class Recorder:
         One operation may become many, with branches (a scripted ``linear`` becomes an ``If``).
         """
         known = {name: node.owner for node in before.walk() for name in node.outputs}
+        kinds = {name: node.op.rstrip("_") for node in before.walk() for name in node.outputs}
         made = {name: node for node in after.walk() for name in node.outputs}
+        heads: Dict[str, Stack] = {}
         for old, new in _replaced(before, after):
-            owner = known.get(old)
-            pending = [new] if owner else []
-            while pending and owner:
-                name = pending.pop()
-                node = made.get(name)
-                if node is None or name in known or node.owner or int(name) in self.owners:
-                    continue
-                inner = [node, *(n for body in node.bodies for n in body.walk())]
-                for one in inner:
-                    if not one.owner and (one.inputs or name == new):  # others may use a constant
-                        self.owners.update((int(value), owner) for value in one.outputs)
-                    pending.extend(value for value in one.inputs if value)
+            owner, node = known.get(old), made.get(new)
+            if not owner or node is None or new in known:
+                continue
+            if not node.owner or node.op == kinds.get(old):
+                heads.setdefault(new, owner)
+        for name, owner in heads.items():
+            self.owners.setdefault(int(name), owner)
+        for head, owner in heads.items():
+            self._flood(head, owner, made, known)
+
+    def _flood(
+        self, head: str, owner: Stack, made: Dict[str, NodeRecord], known: Mapping[str, object]
+    ) -> None:
+        """Give an owner to the new nodes behind ``head`` that stand for the same operation."""
+        pending = [head]
+        while pending:
+            name = pending.pop()
+            node = made.get(name)
+            if node is None or name in known or node.owner:
+                continue
+            if name != head and int(name) in self.owners:
+                continue
+            for one in [node, *(inner for body in node.bodies for inner in body.walk())]:
+                if one.inputs and not one.owner:  # constants may serve others as well
+                    for value in one.outputs:
+                        self.owners.setdefault(int(value), owner)
+                pending.extend(value for value in one.inputs if value)
 
     def note_fusions(self, before: GraphRecord, after: GraphRecord) -> None:
         """Compare a graph before and after a pass that fuses: which nodes took over others?"""
@@ -236,19 +268,42 @@ def _differing(old: List[str], new: List[str]) -> Iterator[Pair]:
 
 
 def _replaced(before: GraphRecord, after: GraphRecord) -> Iterator[Pair]:
-    """Values of ``before`` and the values of ``after`` that took their place, chains included."""
+    """Values of ``before`` and the values of ``after`` that took their place, chains included.
+
+    Where an operation without effect was left out (a dropout), its input is what was replaced.
+    """
     old_made = {name: node for node in before.walk() for name in node.outputs}
     new_made = {name: node for node in after.walk() for name in node.outputs}
     pending, seen = list(_moved_uses(before, after)), set()
     while pending:
-        pair = pending.pop()
-        if pair in seen:
+        old_name, new_name = pending.pop()
+        new = new_made.get(new_name)
+        if new is not None and new_name not in old_made:
+            old_name = _counterpart(old_name, new, old_made, new_made)
+        if (old_name, new_name) in seen or old_name == new_name:
             continue
-        seen.add(pair)
-        yield pair
-        old, new = old_made.get(pair[0]), new_made.get(pair[1])
+        seen.add((old_name, new_name))
+        yield old_name, new_name
+        old = old_made.get(old_name)
         if old is not None and new is not None:
             pending.extend(_reads(old, new))
+
+
+def _counterpart(
+    name: str, new: NodeRecord, old_made: Dict[str, NodeRecord], left: Mapping[str, NodeRecord]
+) -> str:
+    """The vanished value behind ``name`` that was computed by the same operation as ``new``."""
+    pending, seen = [name], {name}
+    for value in pending:  # grows while it is walked: breadth first
+        node = old_made.get(value)
+        if node is None or value in left:
+            continue
+        if node.op.rstrip("_") == new.op:
+            return value
+        fresh = [v for v in node.inputs if v and v not in seen]
+        seen.update(fresh)
+        pending.extend(fresh)
+    return name
 
 
 def _region(value: str, made: Dict[str, NodeRecord], left: Set[str]) -> Iterator[Stack]:

@@ -1,15 +1,20 @@
 """A scope for every module call while TorchScript traces.
 
 ``nn.Module._slow_forward`` looks up ``torch.jit._trace._trace_module_map[self]`` and pushes what it
-finds as a scope, so a map of our own sees every call and may answer each with another name
+finds as a scope, so a map of our own may answer each call with another name
 (https://github.com/pytorch/pytorch/blob/v2.0.1/torch/nn/modules/module.py#L1477). From 1.13 torch
 fills the map itself with ``class::variable``, and names nodes after the part behind ``::`` only
 (torch/csrc/jit/passes/onnx/naming.cpp), so the class may carry a token and no name changes.
+
+The scope begins behind the forward pre-hooks and ends before the forward hooks. What hooks compute
+belongs to the call as well, so calls of modules that have hooks are marked in the graph besides.
 """
 
 import re
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
+from htp.backends import _ts_markers
 from htp.backends._modules import ModuleNames, type_name
 from htp.scope import ModuleCall, Stack
 
@@ -17,20 +22,45 @@ _TOKEN = re.compile(r"#htp(\d+)#")
 
 
 class CallLog:
-    """Every module call of one forward pass, in order; a token is an index into it."""
+    """Every module call of one forward pass, in order; a token is an index into it.
+
+    Attributes:
+        names: the paths of the model's modules.
+        stacks: the stack of each call.
+    """
 
     def __init__(self, names: ModuleNames) -> None:
         self.names = names
         self.stacks: List[Stack] = []
         self._counts: Dict[int, int] = {}
+        self._running: List[int] = []
+        self._modules: List[Any] = []
 
-    def enter(self, module: Any, enclosing: Stack) -> str:
+    def enter(self, module: Any, enclosing: Stack) -> int:
         """Note a call and hand out its token."""
         count = self._counts.get(id(module), 0)
         self._counts[id(module)] = count + 1
         path = self.names.path(module, enclosing) if enclosing else ""
         self.stacks.append((*enclosing, ModuleCall(path, type_name(module), count)))
-        return f"#htp{len(self.stacks) - 1}#"
+        self._modules.append(module)
+        return len(self.stacks) - 1
+
+    @contextmanager
+    def running(self, module: Any) -> Iterator[int]:
+        """Note a call for as long as it runs; those within are made by it."""
+        enclosing = self.stacks[self._running[-1]] if self._running else ()
+        self._running.append(self.enter(module, enclosing))
+        try:
+            yield self._running[-1]
+        finally:
+            self._running.pop()
+
+    def scope_token(self, module: Any) -> str:
+        """What the scope name of a call that is running carries."""
+        running = self._running[-1] if self._running else None
+        if running is None or self._modules[running] is not module:
+            running = self.enter(module, self.stacks[running] if running is not None else ())
+        return f"#htp{running}#"
 
     def stack(self, scope: str) -> Stack:
         """The stack of the innermost token in a scope name; empty when it holds none."""
@@ -44,18 +74,11 @@ class TraceModuleMap:
     Args:
         log: where calls are noted.
         plain: torch's own map, or None where it would have none.
-        current_scope: names the innermost active scope.
     """
 
-    def __init__(
-        self,
-        log: CallLog,
-        plain: Optional[Mapping[Any, str]],
-        current_scope: Callable[[], str],
-    ) -> None:
+    def __init__(self, log: CallLog, plain: Optional[Mapping[Any, str]]) -> None:
         self._log = log
         self._plain = plain
-        self._current_scope = current_scope
 
     def __contains__(self, module: Any) -> bool:
         return module in self._log.names if self._plain is None else module in self._plain
@@ -63,7 +86,7 @@ class TraceModuleMap:
     def __getitem__(self, module: Any) -> str:
         if module not in self:
             raise KeyError(module)
-        token = self._log.enter(module, self._log.stack(self._current_scope()))
+        token = self._log.scope_token(module)
         if self._plain is None:
             return token
         kind, separator, variable = self._plain[module].partition("::")
@@ -74,3 +97,38 @@ class TraceModuleMap:
         if module not in self:
             return default
         return self[module]
+
+
+def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable[..., Any]:
+    """``nn.Module.__call__`` with every call noted while torch traces.
+
+    Args:
+        call: the plain one.
+        log: where calls are noted.
+        torch: the module.
+    """
+    module_hooks = torch.nn.modules.module
+
+    def has_hooks(module: Any) -> bool:
+        return bool(
+            module._forward_pre_hooks
+            or module._forward_hooks
+            or module_hooks._global_forward_pre_hooks
+            or module_hooks._global_forward_hooks
+        )
+
+    def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        state = torch._C._get_tracing_state()
+        if state is None or module not in log.names:
+            return call(module, *args, **kwargs)
+        with log.running(module) as token:
+            if not has_hooks(module):
+                return call(module, *args, **kwargs)
+            graph = state.graph()
+            graph.insertNode(_ts_markers.marker(graph, str(token)))
+            try:
+                return call(module, *args, **kwargs)
+            finally:
+                graph.insertNode(_ts_markers.marker(graph, _ts_markers.EXIT))
+
+    return __call__

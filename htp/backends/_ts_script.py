@@ -2,19 +2,15 @@
 
 A scripted model is not run when it is exported: torch inlines the graphs of its methods into one.
 The call is a node until then, ``prim::CallMethod``, so a marker before and one behind it say in the
-inlined graph where each call begins and ends, loops and branches included. Markers are
-``prim::Print`` nodes without operands: they have a side effect, so no pass moves or drops them
-(torch/csrc/jit/passes/dead_code_elimination.cpp). They are gone again, from torch's graphs and from
-the model's, before the model runs or any operation is converted.
+inlined graph where each call begins and ends, loops and branches included.
 """
 
+from functools import reduce
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from htp.backends._ts_markers import EXIT, is_marker, marker, nodes, take_out
 from htp.backends._ts_scopes import CallLog
 from htp.scope import Stack
-
-_MARKER, _ATTRIBUTE = "prim::Print", "htp"
-_EXIT = ""
 
 
 class Markers:
@@ -32,7 +28,7 @@ class Markers:
     def __enter__(self) -> "Markers":
         root = self._model.forward.graph
         for graph in [root, *_graphs(self._model)]:
-            if any(True for _ in _markers(graph)):
+            if any(is_marker(node) for node in nodes(graph)):
                 continue  # another instance of the same type shares it
             self._kept.append((graph, graph.copy()))
             if not _mark(graph) and len(self._kept) > 1:
@@ -71,39 +67,18 @@ def _graphs(model: Any) -> Iterator[Any]:
                 yield module._c._get_method(name).graph
 
 
-def _nodes(block: Any) -> Iterator[Any]:
-    for node in block.nodes():
-        yield node
-        for inner in node.blocks():
-            yield from _nodes(inner)
-
-
-def _is_marker(node: Any) -> bool:
-    return bool(node.kind() == _MARKER and node.hasAttribute(_ATTRIBUTE))
-
-
-def _markers(graph: Any) -> Iterator[Any]:
-    return (node for node in _nodes(graph) if _is_marker(node))
-
-
 def _mark(graph: Any) -> bool:
     """Put a marker around every module call; whether there was one."""
     found = False
-    for node in list(_nodes(graph)):
+    for node in list(nodes(graph)):
         if node.kind() != "prim::CallMethod" or node.s("name") != "forward":
             continue  # other methods belong to the call that is running
         chain = _attribute_chain(node)
         if chain is not None:
-            _marker(graph, chain).insertBefore(node)
-            _marker(graph, _EXIT).insertAfter(node)
+            marker(graph, chain).insertBefore(node)
+            marker(graph, EXIT).insertAfter(node)
             found = True
     return found
-
-
-def _marker(graph: Any, text: str) -> Any:
-    node = graph.create(_MARKER, [], 0)
-    node.s_(_ATTRIBUTE, text)
-    return node
 
 
 def _attribute_chain(call: Any) -> Optional[str]:
@@ -120,39 +95,21 @@ def read(graph: Any, model: Any, log: CallLog) -> Dict[int, Stack]:
     """Take the markers out of an inlined graph.
 
     Returns:
-        The owner of every value, by its number.
+        The owner of every value, by its number. Constants have none: torch pools them at the top,
+        and only their users tell whose they are.
     """
     modules: Dict[str, Any] = {"": model}
-    owners: Dict[int, Stack] = {}
-    used: List[Any] = []
 
-    def visit(block: Any, stack: Stack) -> Stack:
-        for node in block.nodes():
-            if _is_marker(node):
-                stack = _step(node.s(_ATTRIBUTE), stack, model, modules, log)
-                used.append(node)
-                continue
-            if node.kind() != "prim::Constant":  # pooled at the top: its users tell whose it is
-                owners.update((value.unique(), stack) for value in node.outputs())
-            for inner in node.blocks():
-                visit(inner, stack)
-        return stack
+    def enter(text: str, outer: Stack) -> Stack:
+        path = f"{outer[-1].path}.{text}" if outer[-1].path else text
+        if path not in modules:
+            modules[path] = reduce(getattr, path.split("."), model)
+        return log.stacks[log.enter(modules[path], outer)]
 
-    log.enter(model, ())
-    visit(graph, log.stacks[-1])
-    for marker in used:
-        marker.destroy()
-    return owners
-
-
-def _step(text: str, stack: Stack, model: Any, modules: Dict[str, Any], log: CallLog) -> Stack:
-    if text == _EXIT:
-        return stack[:-1]
-    path = f"{stack[-1].path}.{text}" if stack[-1].path else text
-    if path not in modules:
-        module = model
-        for name in path.split("."):
-            module = getattr(module, name)
-        modules[path] = module
-    log.enter(modules[path], stack)
-    return log.stacks[-1]
+    root = log.stacks[log.enter(model, ())]
+    return {
+        value.unique(): stack
+        for node, stack in take_out(graph, root, enter)
+        if node.kind() != "prim::Constant"
+        for value in node.outputs()
+    }

@@ -8,7 +8,7 @@ torch exports as it always does, once and with the user's arguments. HTP watches
    its nodes are marked:
    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_core.py#L890
 3. When torch is about to save, the marks tell which of the built nodes each node comes from
-   (``_fx_graph``). They are taken off, so that nothing of HTP is in what torch writes.
+   (``_fx_marks``). They are taken off, so that nothing of HTP is in what torch writes.
 """
 
 import contextlib
@@ -17,9 +17,10 @@ import re
 from typing import Any, Dict, Iterator, Optional, Tuple
 
 from htp import torch_release
-from htp.backends._fx_arguments import OTHER_BACKEND, export_arguments, opset_of
+from htp.backends._fx_arguments import OTHER_BACKEND, export_arguments
 from htp.backends._fx_calls import KEY, Call, CallTracker
-from htp.backends._fx_graph import MARK, Marks
+from htp.backends._fx_graph import MARK, opset_of
+from htp.backends._fx_marks import Marks
 from htp.backends._fx_parameters import ParameterNames
 from htp.backends._fx_stack import stack_of
 from htp.backends._modules import ModuleNames

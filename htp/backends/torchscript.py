@@ -19,7 +19,7 @@ from htp.backends._modules import ModuleNames
 from htp.backends._patching import replaced
 from htp.backends._proto import record_model
 from htp.backends._ts_graph import Recorder
-from htp.backends._ts_scopes import CallLog, TraceModuleMap
+from htp.backends._ts_scopes import CallLog, TraceModuleMap, watched_call
 from htp.backends.base import Capture, ExportRequest
 from htp.errors import CaptureError, HTPError
 from htp.records import GraphRecord
@@ -38,6 +38,15 @@ _PASSES = (
     "_jit_pass_onnx_peephole",
     "_jit_pass_onnx_eval_peephole",
 )
+
+_LOSING_SCOPES = (
+    "_jit_pass_onnx_remove_inplace_ops_for_onnx",
+    "_jit_pass_canonicalize_graph_fuser_ops",
+    "_jit_pass_fuse_addmm",
+    "_jit_pass_onnx_preprocess",
+)
+"""Passes that make nodes anew and, on old releases, without a scope. The graph is looked at before
+each, so that what is new can be told from what was there."""
 
 _PATH_ABOVE = 1 << 30
 """Bytes of weights above which torch gets a path, because beyond 2 GiB it must write data files."""
@@ -146,13 +155,8 @@ def _patches(torch: Any, utils: Any, recorder: Recorder, request: ExportRequest)
             if vars(holder).get(name) is plain:
                 yield replaced(holder, name, new)
 
-    def current_scope() -> str:
-        state = torch._C._get_tracing_state()
-        scope: str = state.current_scope() if state is not None else ""
-        return scope
-
     def stand_in(plain: Any) -> TraceModuleMap:
-        return TraceModuleMap(recorder.log, plain, current_scope)
+        return TraceModuleMap(recorder.log, plain)
 
     def setup_map(setup: Any) -> Any:
         def setup_trace_module_map(*args: Any, **kwargs: Any) -> Any:
@@ -185,13 +189,6 @@ def _patches(torch: Any, utils: Any, recorder: Recorder, request: ExportRequest)
             return result
 
         return run_symbolic_function
-
-    def before_optimising(optimize: Any) -> Any:
-        def optimize_graph(graph: Any, *args: Any, **kwargs: Any) -> Any:
-            recorder.note_source(graph)
-            return optimize(graph, *args, **kwargs)
-
-        return optimize_graph
 
     def around_merging(merge: Any) -> Any:
         def jit_pass_cse(graph: Any, *args: Any, **kwargs: Any) -> Any:
@@ -228,7 +225,28 @@ def _patches(torch: Any, utils: Any, recorder: Recorder, request: ExportRequest)
 
         return propagate_and_assign_input_shapes
 
+    def before_optimising(optimize: Any) -> Any:
+        def optimize_graph(graph: Any, *args: Any, **kwargs: Any) -> Any:
+            recorder.note_hooks(graph)
+            recorder.note_source(graph)
+            return optimize(graph, *args, **kwargs)
+
+        return optimize_graph
+
+    def before_rewriting(rewrite: Any) -> Any:
+        def jit_pass(graph: Any, *args: Any, **kwargs: Any) -> Any:
+            recorder.note_source(graph)
+            return rewrite(graph, *args, **kwargs)
+
+        return jit_pass
+
+    module_class = torch.nn.Module
+    call = watched_call(module_class.__call__, recorder.log, torch)
+    yield replaced(module_class, "__call__", call)
     yield from patched("_optimize_graph", before_optimising)
+    for name in _LOSING_SCOPES:
+        if name in vars(torch._C):
+            yield from patched(name, before_rewriting)
     yield from patched("_jit_pass_cse", around_merging)
     yield from patched("_jit_pass_onnx", before_conversion)
     yield from patched("_run_symbolic_function", each_conversion)

@@ -9,7 +9,7 @@ import click
 from htp import registry, torch_release, version
 from htp.cli.doctor import examine, print_report
 from htp.cli.source import export_arguments
-from htp.cli.terminal import Commands, console, working
+from htp.cli.terminal import Commands, console, quiet_torch, working
 from htp.cli.tree import as_json as tree_json
 from htp.cli.tree import coverage_text, print_tree, rows
 from htp.export import export as htp_export
@@ -96,7 +96,8 @@ def _export(
     # torch prints its own progress on standard output, where the summary goes.
     options = {"verbose": False, **(arguments.pop("exporter_options", None) or {})}
     model, args = arguments.pop("model"), arguments.pop("args", ())
-    return htp_export(model, args, output, exporter_options=options, **arguments)
+    with quiet_torch():
+        return htp_export(model, args, output, exporter_options=options, **arguments)
 
 
 def _print_summary(tagged: TaggedModel, output: str) -> None:

@@ -1,5 +1,7 @@
 """What the commands share: where text goes, how errors look and how long work shows progress."""
 
+import logging
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Iterator
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["Commands", "console", "print_table", "working"]
+__all__ = ["Commands", "console", "print_table", "quiet_torch", "working"]
 
 PIPE_WIDTH = 10_000  # a pipe has no edge at which to wrap or cut a line
 
@@ -95,3 +97,36 @@ def working(text: str) -> Iterator[Callable[[str], None]]:
     ) as bar:
         task = bar.add_task(text, total=None)
         yield lambda text: bar.update(task, description=text)
+
+
+@contextmanager
+def quiet_torch() -> Iterator[None]:
+    """Keep torch from logging what HTP's own error says, and that torchvision is not installed.
+
+    From 2.5 torch logs the traceback of every failed attempt. Other warnings pass, and so does
+    everything with ``--traceback`` or where torch's own ``TORCH_LOGS`` is set.
+    """
+    context = click.get_current_context().find_root()
+    if context.params.get("traceback") or os.environ.get("TORCH_LOGS"):
+        yield
+        return
+    import torch  # noqa: F401 - it makes its handlers when it is imported
+
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
+    handlers = {
+        handler
+        for logger in loggers
+        if logger.name.partition(".")[0] == "torch"
+        for handler in logger.handlers
+    }
+    for handler in handlers:
+        handler.addFilter(_worth_telling)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(_worth_telling)
+
+
+def _worth_telling(record: logging.LogRecord) -> bool:
+    return record.levelno < logging.ERROR and "is not installed. Skipping" not in str(record.msg)

@@ -1,0 +1,228 @@
+"""Marks that carry the identity of a node through torch's optimiser.
+
+Each node of the graph as first built is marked with a metadata key of its own. Where onnxscript
+fuses nodes it merges their metadata, key by key and the first value winning, so that the keys of
+all of them stand on the new node (from 0.5.7; the version converter from 0.6.0):
+https://github.com/microsoft/onnxscript/blob/v0.5.7/onnxscript/utils/metadata_merger.py
+The marks are gone before torch writes the file, and the order of torch's own keys is untouched.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+
+from htp.backends._fx_graph import MARK, Owner, identifier, record, walk, walk_function
+from htp.records import GraphRecord
+from htp.scope import ModuleCall, Stack, common_stack
+
+__all__ = ["Marks"]
+
+_OPERATION, _HELPER, _FUNCTION = range(3)
+"""How much a mark says where several stand on one node; the first kind that is there decides.
+A helper is a constant, which others may use too, or the call of a function, whose body has marks of
+its own before it is inlined; the body of a function of the exporter's says least."""
+
+
+@dataclass
+class _Built:
+    """A node of the graph as first built.
+
+    Attributes:
+        owner: its owner and the other calls that it stands for.
+        rank: how much its mark says.
+        kind: equal for nodes that compute the same.
+    """
+
+    owner: Owner
+    rank: int
+    kind: int
+
+
+class Marks:
+    """The marks of one graph, from its building to its end.
+
+    Args:
+        model: the IR model as first built.
+        owner_of: the owner of a node that was lowered from an FX node, else None.
+    """
+
+    def __init__(self, model: Any, owner_of: Callable[[Any], Optional[Stack]]) -> None:
+        self._built: List[_Built] = []
+        owners = _owners(model, owner_of)
+        made_of = _function_owners(model, owners)
+        shared = _shared_constants(model, owners)
+        kinds = _Kinds(model)
+        numbers: Dict[int, int] = {}
+        for node, _ in walk(model):
+            number = len(self._built)
+            numbers[id(node)] = number
+            rank = _OPERATION
+            owner: Owner = (owners[id(node)], shared.get(id(node), ()))
+            if id(node) in made_of:
+                owner, rank = made_of[id(node)], _FUNCTION
+            elif node.op_type == "Constant" or identifier(node) in model.functions:
+                rank = _HELPER
+            self._built.append(_Built(owner, rank, kinds.kind(node)))
+            if owner[0] is not None:
+                node.metadata_props[f"{MARK}{number}"] = ""
+        self.before = record(model, lambda node: self._built[numbers[id(node)]].owner)
+
+    def collect(self, model: Any) -> Tuple[GraphRecord, bool]:
+        """Take the marks off and read from them who owns the nodes of the finished model.
+
+        Returns:
+            The record, and whether each node is still the one that was built in its place.
+        """
+        found: Dict[int, List[int]] = {}
+        for node, _ in walk(model):
+            found[id(node)] = _take(node.metadata_props)
+            for value in node.outputs:
+                _take(value.metadata_props)
+        for graph in (model.graph, *model.functions.values()):
+            _take(graph.metadata_props)
+        for value in model.graph.initializers.values():
+            _take(value.metadata_props)
+        _take(model.metadata_props)
+
+        same = len(found) == len(self._built) and all(
+            numbers == ([place] if self._built[place].owner[0] is not None else [])
+            for place, numbers in enumerate(found.values())
+        )
+        merged = self._merged_away(found)
+        return record(model, lambda node: self._owner(found[id(node)], merged)), same
+
+    def _merged_away(self, found: Dict[int, List[int]]) -> Dict[int, List[int]]:
+        """By kind, the nodes that are gone while one that computes the same has stayed."""
+        left = {number for numbers in found.values() for number in numbers}
+        kept = {self._built[number].kind for number in left}
+        gone: Dict[int, List[int]] = {}
+        for number, built in enumerate(self._built):
+            if number not in left and built.kind in kept and built.rank == _OPERATION:
+                gone.setdefault(built.kind, []).append(number)
+        return gone
+
+    def _owner(self, numbers: List[int], merged: Dict[int, List[int]]) -> Owner:
+        if not numbers:
+            return None, ()
+        rank = min(self._built[number].rank for number in numbers)
+        built = [self._built[number] for number in numbers if self._built[number].rank == rank]
+        stacks = list(dict.fromkeys(one.owner[0] for one in built if one.owner[0] is not None))
+        owner = common_stack(stacks)
+        others = [stack[-1] for stack in stacks if stack != owner]
+        others.extend(call for one in built for call in one.owner[1])
+        for one in built:
+            for stack in (self._built[number].owner[0] for number in merged.get(one.kind, ())):
+                if stack and stack != owner:
+                    others.append(stack[-1])
+        return owner, tuple(dict.fromkeys(others))
+
+
+def _take(properties: Any) -> List[int]:
+    keys = [key for key in properties if key.startswith(MARK)]
+    for key in keys:
+        del properties[key]
+    return sorted(int(key[len(MARK) :]) for key in keys)
+
+
+def _owners(
+    model: Any, owner_of: Callable[[Any], Optional[Stack]]
+) -> Dict[int, Optional[Stack]]:
+    """The owner of every node, by ``id``. A node inside a node's body was made with that node."""
+    owners: Dict[int, Optional[Stack]] = {}
+    for node, parent in walk(model):
+        owner = owner_of(node)
+        if owner is None and parent is not None:
+            owner = owners[id(parent)]
+        owners[id(node)] = owner
+    return owners
+
+
+def _function_owners(model: Any, owners: Dict[int, Optional[Stack]]) -> Dict[int, Owner]:
+    """For the bodies of functions that the exporter made itself: who calls them, by node."""
+    callers: Dict[Tuple[str, str, str], List[Stack]] = {}
+    for node, _ in walk(model):
+        if identifier(node) in model.functions:
+            stack = owners[id(node)]
+            if stack is not None:
+                callers.setdefault(identifier(node), []).append(stack)
+    made_of: Dict[int, Owner] = {}
+    waiting = list(model.functions.items())
+    while True:  # a function may call another one: the outermost has to be known first
+        ready = [(key, function) for key, function in waiting if key in callers]
+        if not ready:
+            return made_of
+        waiting = [(key, function) for key, function in waiting if key not in callers]
+        for key, function in ready:
+            stacks = list(dict.fromkeys(callers[key]))
+            owner = common_stack(stacks)
+            others = tuple(dict.fromkeys(stack[-1] for stack in stacks if stack != owner))
+            for node in walk_function(function):
+                if owners[id(node)] is None:
+                    made_of[id(node)] = (owner, others)
+                    if identifier(node) in model.functions:
+                        callers.setdefault(identifier(node), []).extend(stacks)
+
+
+def _shared_constants(
+    model: Any, owners: Dict[int, Optional[Stack]]
+) -> Dict[int, Tuple[ModuleCall, ...]]:
+    """For constants that torch made once for several operations: the calls of the other ones.
+
+    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_building.py#L244
+    """
+    users: Dict[int, List[Stack]] = {}
+    for node, _ in walk(model):
+        stack = owners[id(node)]
+        for value in node.inputs:
+            if stack is not None and value is not None:
+                users.setdefault(id(value), []).append(stack)
+    shared: Dict[int, Tuple[ModuleCall, ...]] = {}
+    for node, _ in walk(model):
+        origin = node.meta.get("node")
+        if node.op_type != "Constant" or origin is None or node.outputs[0].name == origin.name:
+            continue  # the last: an operation of its own, whose result others use
+        others = [user[-1] for user in users.get(id(node.outputs[0]), ()) if user != owners[id(node)]]
+        if others:
+            shared[id(node)] = tuple(dict.fromkeys(others))
+    return shared
+
+
+class _Kinds:
+    """Numbers that are equal for nodes of one graph that compute the same from the same.
+
+    That is what the elimination of common subexpressions merges, without a trace of what is gone:
+    https://github.com/microsoft/onnxscript/blob/v0.5.7/onnxscript/optimizer/_optimizer.py
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._functions: Set[Any] = set(model.functions)
+        self._known: Dict[Any, int] = {}
+        self._values: Dict[int, Any] = {}
+
+    def kind(self, node: Any) -> int:
+        """The number of a node. Ask for the nodes in topological order."""
+        attributes = tuple(sorted(_attribute(each) for each in node.attributes.values()))
+        inputs = tuple(self._values.get(id(value), id(value)) for value in node.inputs)
+        random = node.op_type.startswith(("Random", "Bernoulli", "Multinomial", "Dropout"))
+        unique = random or any(kind in ("GRAPH", "GRAPHS") for _, kind, _ in attributes)
+        key = (identifier(node), id(node.graph), inputs, attributes, id(node) if unique else 0)
+        kind = self._known.setdefault(key, len(self._known))
+        for place, value in enumerate(node.outputs):
+            self._values[id(value)] = (kind, place)
+        return kind
+
+
+def _attribute(attribute: Any) -> Tuple[str, str, str]:
+    kind = str(getattr(attribute.type, "name", ""))
+    if getattr(attribute, "ref_attr_name", None):
+        return str(attribute.name), kind, f"@{attribute.ref_attr_name}"
+    value = attribute.value
+    if kind == "TENSOR":
+        small = value.size <= _SMALL
+        return str(attribute.name), kind, f"{value.dtype}{value.shape}" + (
+            repr(value.tobytes()) if small else str(id(value))
+        )
+    return str(attribute.name), kind, repr(value) if kind not in ("GRAPH", "GRAPHS") else ""
+
+
+_SMALL = 64
+"""Elements of a constant that are compared one by one; larger ones are equal when they are one."""

@@ -1,0 +1,315 @@
+"""What is wrong is said clearly, by an HTP error with a hint, and nothing is written."""
+
+import io
+import os
+import stat
+
+import onnx
+import pytest
+import torch
+from torch import nn
+
+import htp
+from htp.testing.noise import EXPORT_WARNINGS
+
+pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text, _ in EXPORT_WARNINGS]
+
+USABLE = [info.name for info in htp.backends() if info.usable]
+
+
+class Two(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x, y):
+        return self.linear(x) + y
+
+
+def model():
+    return nn.Sequential(nn.Linear(3, 3), nn.ReLU()).eval()
+
+
+def x():
+    return torch.ones(2, 3)
+
+
+def fails(error, *texts, **arguments):
+    arguments.setdefault("model", model())
+    arguments.setdefault("args", (x(),))
+    with pytest.raises(error) as caught:
+        htp.export(**arguments)
+    for text in texts:
+        assert text in str(caught.value)
+    assert caught.value.hint is None or f"\nHint: {caught.value.hint}" in str(caught.value)
+    return caught.value
+
+
+@pytest.fixture(scope="module")
+def tagged_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("tagged") / "model.onnx"
+    htp.export(model(), (x(),), path)
+    return path
+
+
+# --- export: the backend and the arguments
+
+
+def test_unknown_backend():
+    error = fails(htp.BackendUnavailableError, "There is no backend 'onnx'", backend="onnx")
+    assert error.hint
+
+
+def test_unknown_backend_is_looked_up_before_anything_is_written(tmp_path):
+    fails(htp.BackendUnavailableError, backend="fxx", f=tmp_path / "model.onnx")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("backend", USABLE)
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        ((), {}),
+        ((x(),), {}),
+        ((x(), x(), x()), {}),
+        ((x(),), {"z": x()}),
+        ((x(), x()), {"y": x()}),
+    ],
+)
+def test_arguments_that_do_not_fit_forward(backend, args, kwargs, tmp_path):
+    path = tmp_path / "model.onnx"
+    fails(
+        htp.CaptureError,
+        "don't fit forward",
+        model=Two().eval(),
+        args=args,
+        kwargs=kwargs,
+        f=path,
+        backend=backend,
+    )
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_a_shape_that_does_not_fit_the_weights(backend, tmp_path):
+    path = tmp_path / "model.onnx"
+    error = fails(htp.CaptureError, args=(torch.ones(2, 5),), f=path, backend=backend)
+    assert error.hint
+    assert error.__cause__ is not None
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_something_else_than_a_model(backend):
+    fails(htp.CaptureError, model="resnet50", backend=backend)
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_dynamic_shapes_of_an_input_that_does_not_exist(backend):
+    shapes = {"inptu": {0: "batch"}}
+    fails(htp.CaptureError, "'inptu'", "Hint: ", dynamic_shapes=shapes, backend=backend)
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_an_opset_that_no_release_knows(backend):
+    fails(htp.CaptureError, "999", opset_version=999, backend=backend)
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_an_option_that_no_release_knows(backend):
+    fails(htp.CaptureError, "colour", exporter_options={"colour": 1}, backend=backend)
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_the_other_mechanism_as_an_option(backend):
+    fails(htp.CaptureError, "dynamo", exporter_options={"dynamo": backend != "fx"}, backend=backend)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"kwargs": [1]}, "kwargs must map names to inputs; found list."),
+        ({"input_names": "x"}, "input_names must be a list of names; found 'x'."),
+        ({"output_names": [1]}, "output_names must be a list of names; found [1]."),
+        ({"dynamic_shapes": {"x": [0]}}, "dynamic_shapes['x'] must be {axis: name}; found [0]."),
+        ({"opset_version": 0}, "opset_version must be a positive number; found 0."),
+        ({"opset_version": "17"}, "opset_version must be a positive number; found '17'."),
+        ({"exporter_options": {"f": "x"}}, "exporter_options holds f, which export() sets itself."),
+        ({"exporter_options": {"dynamic_axes": {}}}, "dynamic_axes is called dynamic_shapes there"),
+        ({"f": 3}, "f must be a path, a binary file object or None; found int."),
+    ],
+)
+def test_arguments_of_the_wrong_kind(arguments, text):
+    fails(htp.CaptureError, text, **arguments)
+
+
+# --- export: where to
+
+
+def test_a_missing_folder(tmp_path):
+    fails(htp.CaptureError, "missing", "Hint: ", f=tmp_path / "missing" / "model.onnx")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_in_place_of_a_file(tmp_path):
+    (tmp_path / "model.onnx").mkdir()
+    fails(htp.CaptureError, "model.onnx", f=tmp_path / "model.onnx")
+    assert os.listdir(tmp_path) == ["model.onnx"]
+    assert os.listdir(tmp_path / "model.onnx") == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a folder that is read-only")
+def test_a_folder_that_is_read_only(tmp_path):
+    os.chmod(tmp_path, stat.S_IRUSR | stat.S_IXUSR)
+    fails(htp.CaptureError, f=tmp_path / "model.onnx")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written():
+    fails(htp.CaptureError, "/proc", f="/proc/model.onnx")
+
+
+def test_a_file_object_that_takes_text():
+    fails(htp.CaptureError, "StringIO", "Hint: open it with mode 'wb'.", f=io.StringIO())
+
+
+# --- load
+
+
+def load_fails(path, *texts):
+    with pytest.raises(htp.InvalidModelError) as caught:
+        htp.load(path)
+    for text in texts:
+        assert text in str(caught.value)
+    assert "\nHint: " in str(caught.value)
+
+
+def test_load_of_a_missing_file(tmp_path):
+    load_fails(tmp_path / "none.onnx", "none.onnx")
+
+
+def test_load_of_a_folder(tmp_path):
+    load_fails(tmp_path, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x00" * 100, b"not a model at all", b"\xff" * 4096, b"\x08\x09", b"PK\x03\x04" + b"0" * 99],
+)
+def test_load_of_something_else(content, tmp_path):
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    load_fails(path)
+
+
+def test_load_of_a_truncated_file(tagged_file, tmp_path):
+    whole = tagged_file.read_bytes()
+    path = tmp_path / "model.onnx"
+    for length in range(1, len(whole), max(1, len(whole) // 97)):
+        path.write_bytes(whole[:length])
+        with pytest.raises(htp.InvalidModelError):
+            htp.load(path)
+
+
+def test_load_of_a_damaged_file(tagged_file, tmp_path):
+    """Whatever byte is wrong: an HTP error or a model, and never another error."""
+    whole = bytearray(tagged_file.read_bytes())
+    path = tmp_path / "model.onnx"
+    for place in range(0, len(whole), max(1, len(whole) // 199)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        path.write_bytes(bytes(damaged))
+        try:
+            loaded = htp.load(path)
+            list(loaded.nodes())
+            loaded.tree()
+            loaded.strip().save(tmp_path / "stripped.onnx")
+        except htp.HTPError:
+            pass
+
+
+def test_load_of_a_model_without_tags(tmp_path):
+    path = tmp_path / "model.onnx"
+    node = onnx.helper.make_node("Relu", ["a"], ["b"])
+    kind = onnx.TensorProto.FLOAT
+    value = onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph([node], "g", [value("a", kind, [1])], [value("b", kind, [1])])
+    onnx.save(onnx.helper.make_model(graph), str(path))
+    load_fails(path, "has no tags", "Hint: export it with htp.export.")
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "null", "7", "[", '["a"]', '[["a", "b"]]', '[["a", 1, 2]]', '[["a", "b", "0"]]', "[" * 9999],
+)
+def test_tags_that_cannot_be_read(tagged_file, tmp_path, value):
+    damaged = onnx.load(str(tagged_file))
+    for prop in damaged.graph.node[0].metadata_props:
+        if prop.key == "pkg.htp.stack":
+            prop.value = value
+    path = tmp_path / "model.onnx"
+    onnx.save(damaged, str(path))
+    with pytest.raises(htp.InvalidModelError):
+        list(htp.load(path).nodes())
+
+
+def test_tags_of_another_schema(tagged_file, tmp_path):
+    newer = onnx.load(str(tagged_file))
+    for prop in newer.metadata_props:
+        if prop.key == "pkg.htp.schema":
+            prop.value = "99"
+    path = tmp_path / "model.onnx"
+    onnx.save(newer, str(path))
+    load_fails(path, "schema '99'", "newer HTP")
+
+
+def test_metadata_is_never_evaluated(tagged_file, tmp_path):
+    """Other tools write Python literals; a file must not be able to run any."""
+    evil = onnx.load(str(tagged_file))
+    mark = tmp_path / "ran"
+    for node in evil.graph.node:
+        del node.metadata_props[:]
+        for key in ("pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy", "namespace"):
+            node.metadata_props.add(key=key, value=f"[open({str(mark)!r}, 'w')]")
+    del evil.metadata_props[:]
+    path = tmp_path / "model.onnx"
+    onnx.save(evil, str(path))
+    try:
+        list(htp.load(path).nodes())
+    except htp.InvalidModelError:
+        pass
+    assert not mark.exists()
+
+
+# --- names
+
+
+def test_an_unknown_module(tagged_file):
+    with pytest.raises(htp.UnknownModuleError) as caught:
+        htp.load(tagged_file).find("00")
+    assert "No module that owns a node matches '00'." in str(caught.value)
+
+
+def test_a_name_that_is_nearly_right(tmp_path):
+    path = tmp_path / "model.onnx"
+    htp.export(Two().eval(), (x(), x()), path)
+    with pytest.raises(htp.UnknownModuleError, match="Hint: did you mean 'linear'?"):
+        htp.load(path).find("liner")
+    with pytest.raises(htp.UnknownModuleError, match="'linear'"):
+        htp.load(path).find("Linear")
+
+
+def test_a_node_that_does_not_exist(tagged_file):
+    with pytest.raises(htp.UnknownModuleError, match="No node is called 'none'"):
+        htp.load(tagged_file).tag("none")
+
+
+def test_save_to_a_missing_folder(tagged_file, tmp_path):
+    with pytest.raises(htp.HTPError, match="missing"):
+        htp.load(tagged_file).save(tmp_path / "missing" / "model.onnx")
+    assert os.listdir(tmp_path) == []
+
+
+def test_save_to_a_file_object_that_takes_text(tagged_file):
+    with pytest.raises(htp.HTPError, match="Hint: open it with mode 'wb'."):
+        htp.load(tagged_file).save(io.StringIO())
