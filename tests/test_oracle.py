@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 
+import numpy as np
 import onnx
 import pytest
 
@@ -16,7 +17,7 @@ from htp.testing import BackendConformance, contamination, truth_of
 from htp.testing.answers import Answers
 from htp.testing.expectations import reason_to_fail, shipped
 from htp.testing.files import Files
-from htp.testing.models import CASES, case
+from htp.testing.models import CASES, case, cases_for
 from htp.testing.noise import EXPORT_WARNINGS
 from htp.testing.oracle import marked_owners, misplaced_weights, verdicts
 from htp.testing.running import Workshop
@@ -215,14 +216,13 @@ def test_weights_decide_something(workshop):
 # --- the truth itself
 
 
-@pytest.mark.parametrize("row", [row for row in CASES if row.marks and not row.by_hand], ids=str)
+@pytest.mark.parametrize(
+    "row",
+    [row for row in cases_for(BACKEND) if row.marks and not row.by_hand],
+    ids=lambda row: row.name,
+)
 def test_the_eager_run_says_what_was_written_by_hand(row):
-    from packaging.specifiers import SpecifierSet
-
-    from htp.torch_release import RELEASE
-
-    if RELEASE in SpecifierSet(row.torch):
-        assert tuple(mark.owner for mark in truth_of(row).marks) == row.marks
+    assert tuple(mark.owner for mark in truth_of(row).marks) == row.marks
 
 
 def test_watching_leaves_no_trace():
@@ -236,13 +236,13 @@ def test_watching_leaves_no_trace():
     assert not before.differences()
 
 
-def test_every_mark_has_its_own_factor():
-    for row in CASES:
-        if "fx" not in row.without and "torchscript" not in row.without:
-            owners = {}
-            for mark in truth_of(row).marks if row.marks else ():
-                owners.setdefault(mark.factor, set()).add(mark.owner.partition("@")[0])
-            assert all(factor != 1 for factor in owners)
+@pytest.mark.parametrize("row", cases_for(BACKEND), ids=lambda row: row.name)
+def test_every_marked_module_has_a_factor_of_its_own(row):
+    factors = {}
+    for mark in truth_of(row).marks:
+        factors.setdefault(mark.factor, []).append(mark.owner)
+    assert 1 not in factors
+    assert all(np.float32(factor) == factor for factor in factors)
 
 
 # --- seeing that something was touched

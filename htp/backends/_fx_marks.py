@@ -21,6 +21,9 @@ _OPERATION, _HELPER, _FUNCTION = range(3)
 A helper is a constant, which others may use too, or the call of a function, whose body has marks of
 its own before it is inlined; the body of a function of the exporter's says least."""
 
+_SET = "1"
+"""The value of a mark. onnxscript drops keys without one when it merges."""
+
 
 @dataclass
 class _Built:
@@ -63,7 +66,7 @@ class Marks:
                 rank = _HELPER
             self._built.append(_Built(owner, rank, kinds.kind(node)))
             if owner[0] is not None:
-                node.metadata_props[f"{MARK}{number}"] = ""
+                node.metadata_props[f"{MARK}{number}"] = _SET
         self.before = record(model, lambda node: self._built[numbers[id(node)]].owner)
 
     def collect(self, model: Any) -> Tuple[GraphRecord, bool]:

@@ -62,8 +62,10 @@ class Recorder:
             pending.extend(made_by.inputs())
 
     def note_hooks(self, graph: Any) -> None:
-        """Take the markers out of a traced graph: what ran between them and has no scope within
-        belongs to the call that they mark."""
+        """Take the markers out of a traced graph.
+
+        What ran between them and has no scope within belongs to the call that they mark.
+        """
 
         def enter(text: str, outer: Stack) -> Stack:
             return self.log.stacks[int(text)]
@@ -85,6 +87,8 @@ class Recorder:
                 if int(old) in self.merged:
                     self.merged.setdefault(int(new), self.merged[int(old)])
         for node in record.walk():
+            known = (self.owners.get(int(name)) for name in node.outputs)
+            node.owner = next((owner for owner in known if owner), node.owner)
             if node.owner:
                 self.owners.update((int(name), node.owner) for name in node.outputs)
         self.source = record

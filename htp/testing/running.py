@@ -191,7 +191,7 @@ def run_eager(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Lis
     """What the model computes in PyTorch."""
     with torch.no_grad():
         output = model(*args, **kwargs)
-    return [tensor.numpy() for tensor in flat_tensors(output)]
+    return [tensor.detach().numpy() for tensor in flat_tensors(output)]
 
 
 def run_onnx(
