@@ -60,7 +60,7 @@ def export(
     runner = registry.load(spec)
     with _one_at_a_time, files.Destination(f) as destination:
         request = ExportRequest(
-            model=model,
+            model=_checked(model),
             args=_positional(args),
             kwargs=_keyword(kwargs),
             input_names=_names("input_names", input_names),
@@ -106,6 +106,16 @@ def _tagged_bytes(
         ) from error
 
 
+def _checked(model: Any) -> Any:
+    """A module, or what torch.export made of one."""
+    if callable(getattr(model, "forward", None)) or hasattr(model, "graph_module"):
+        return model
+    raise CaptureError(
+        f"model must be an nn.Module; found {type(model).__name__}.",
+        "wrap a function in a module: HTP tells which module a node came from.",
+    )
+
+
 def _positional(args: Any) -> Tuple[Any, ...]:
     if isinstance(args, tuple):
         return args
@@ -114,7 +124,10 @@ def _positional(args: Any) -> Tuple[Any, ...]:
 
 def _keyword(kwargs: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
     if kwargs is not None and not isinstance(kwargs, Mapping):
-        raise CaptureError(f"kwargs must map names to inputs; found {type(kwargs).__name__}.")
+        raise CaptureError(
+            f"kwargs must map names to inputs; found {type(kwargs).__name__}.",
+            'for example {"mask": mask}.',
+        )
     return dict(kwargs or {})
 
 
@@ -122,7 +135,9 @@ def _names(what: str, names: Optional[Sequence[str]]) -> Optional[Tuple[str, ...
     if names is None:
         return None
     if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise CaptureError(f"{what} must be a list of names; found {names!r}.")
+        raise CaptureError(
+            f"{what} must be a list of names; found {names!r}.", 'for example ["tokens", "mask"].'
+        )
     return tuple(names)
 
 
@@ -144,13 +159,18 @@ def _dynamic(
 
 def _opset(opset: Optional[int]) -> Optional[int]:
     if opset is not None and (not isinstance(opset, int) or isinstance(opset, bool) or opset < 1):
-        raise CaptureError(f"opset_version must be a positive number; found {opset!r}.")
+        raise CaptureError(
+            f"opset_version must be a positive number; found {opset!r}.",
+            "leave it out for the default of the installed torch.",
+        )
     return opset
 
 
 _OWN_ARGUMENTS = frozenset(
-    ("model", "args", "f", "kwargs", "input_names", "output_names")
-    + ("dynamic_shapes", "dynamic_axes", "opset_version")
+    (
+        *("model", "args", "f", "kwargs", "input_names", "output_names"),
+        *("dynamic_shapes", "dynamic_axes", "opset_version"),
+    )
 )
 
 

@@ -13,6 +13,8 @@ from htp.wire import Chunk
 
 __all__ = ["Destination", "PathLike", "Writable", "pour", "read", "write"]
 
+_ROOM = "see that the disk has room and that you may write there."
+
 PathLike = Union[str, "os.PathLike[str]"]
 
 
@@ -50,7 +52,8 @@ class Destination:
             self._file = f
         else:
             raise CaptureError(
-                f"f must be a path, a binary file object or None; found {type(f).__name__}."
+                f"f must be a path, a binary file object or None; found {type(f).__name__}.",
+                "for example 'model.onnx'.",
             )
 
     def __enter__(self) -> "Destination":
@@ -81,7 +84,7 @@ class Destination:
                 _place(chunks, self._scratch, self._target)
             except OSError as error:
                 raise CaptureError(
-                    f"Cannot write {self._target!r}: {error.strerror or error}."
+                    f"Cannot write {self._target!r}: {error.strerror or error}.", _ROOM
                 ) from error
 
 
@@ -121,7 +124,7 @@ def write(
             _copy_data(source, data, scratch)
         _place(chunks, scratch, target)
     except OSError as error:
-        raise HTPError(f"Cannot write {target!r}: {error.strerror or error}.") from error
+        raise HTPError(f"Cannot write {target!r}: {error.strerror or error}.", _ROOM) from error
     finally:
         _remove(scratch)
 
@@ -137,7 +140,9 @@ def read(path: PathLike) -> bytes:
         with open(name, "rb") as file:
             data = file.read()
     except OSError as error:
-        raise InvalidModelError(f"Cannot read {name!r}: {error.strerror or error}.") from error
+        raise InvalidModelError(
+            f"Cannot read {name!r}: {error.strerror or error}.", "name an ONNX file that is there."
+        ) from error
     if not data:
         raise InvalidModelError(f"{name!r} is empty.", "export the model again.")
     return data
@@ -197,7 +202,10 @@ def _copy_data(source: Optional[str], locations: Sequence[str], folder: str) -> 
     for location in locations:
         path = os.path.normpath(location)
         if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
-            raise InvalidModelError(f"The data file {location!r} lies outside the model's folder.")
+            raise InvalidModelError(
+                f"The data file {location!r} lies outside the model's folder.",
+                "HTP follows no such path; move the file beside the model and name it there.",
+            )
         origin = os.path.join(source or "", path)
         if source is None or not os.path.isfile(origin):
             raise InvalidModelError(

@@ -48,6 +48,8 @@ CLASS_HIERARCHY = "pkg.torch.onnx.class_hierarchy"
 _DIALECT = frozenset((NAMESPACE, NAME_SCOPES, CLASS_HIERARCHY))
 WINML = "winml.hierarchy.tag"
 
+_AGAIN = "the file was damaged or changed by another tool; export it again."
+
 Entries = List[Tuple[str, str]]
 
 
@@ -113,13 +115,17 @@ def _calls(text: str, where: str) -> Tuple[ModuleCall, ...]:
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidModelError(
             f"{where} is not a list of [path, type, call]: {text[:80]!r} ({error})",
-            "the file was damaged or written by another tool; strip it and export again.",
+            _AGAIN,
         ) from error
     for call in calls:
         if not (isinstance(call.path, str) and isinstance(call.type, str)):
-            raise InvalidModelError(f"{where} holds something else than text: {text[:80]!r}")
+            raise InvalidModelError(
+                f"{where} holds something else than text: {text[:80]!r}", _AGAIN
+            )
         if not isinstance(call.call, int) or isinstance(call.call, bool):
-            raise InvalidModelError(f"{where} holds a call that is not a number: {text[:80]!r}")
+            raise InvalidModelError(
+                f"{where} holds a call that is no number: {text[:80]!r}", _AGAIN
+            )
     return calls
 
 
@@ -136,7 +142,7 @@ def decode(props: Dict[str, str]) -> Optional[Tag]:
     except ValueError:
         accepted = ", ".join(map(str, Provenance))
         raise InvalidModelError(
-            f"{PROVENANCE} is {props[PROVENANCE]!r}; accepted are {accepted}."
+            f"{PROVENANCE} is {props[PROVENANCE]!r}; accepted are {accepted}.", _AGAIN
         ) from None
     shared = _calls(props[SHARED], SHARED) if SHARED in props else ()
     return Tag(_calls(props[STACK], STACK), provenance, shared)
@@ -162,7 +168,7 @@ def decode_calls(text: str) -> Tuple[Stack, ...]:
             current = (*current[:depth], ModuleCall(str(path), str(kind), int(call)))
             stacks.append(current)
     except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidModelError(f"{MODEL_CALLS} cannot be read: {error}.") from error
+        raise InvalidModelError(f"{MODEL_CALLS} cannot be read: {error}.", _AGAIN) from error
     return tuple(stacks)
 
 
@@ -173,7 +179,7 @@ def decode_parameter(text: str) -> Tuple[str, ...]:
     except ValueError:
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InvalidModelError(f"{PARAMETER} is not a list of names: {text[:80]!r}")
+        raise InvalidModelError(f"{PARAMETER} is not a list of names: {text[:80]!r}", _AGAIN)
     return tuple(names)
 
 

@@ -214,7 +214,7 @@ def _refusal() -> UnsupportedTorchError:
     if torch_release.TORCH is None:
         return UnsupportedTorchError(
             f"torch is not installed. Backends and the releases they accept:\n{rows}",
-            "install torch, for example with: pip install 'htp[torch]'",
+            "install torch 1.8 or newer, for example with: pip install torch",
         )
     return UnsupportedTorchError(
         f"No capture backend accepts torch {torch_release.TORCH}. "

@@ -40,6 +40,18 @@ _DROP = _Message([], -1)
 _Visit = Callable[[int, int, int], Optional[_Message]]
 
 
+def _damaged(what: str) -> InvalidModelError:
+    return InvalidModelError(
+        f"This is not an ONNX model, or it is damaged: {what}.", "export the model again."
+    )
+
+
+def _other_count(how: str, tagged: Sequence[Props]) -> InvalidModelError:
+    return InvalidModelError(
+        f"The model has {how} nodes than the {len(tagged)} tagged.", "export the model again."
+    )
+
+
 def _varint(view: memoryview, at: int, end: int) -> Tuple[int, int]:
     value = shift = 0
     while at < end and shift < 70:
@@ -49,7 +61,7 @@ def _varint(view: memoryview, at: int, end: int) -> Tuple[int, int]:
         if byte < 0x80:
             return value, at
         shift += 7
-    raise InvalidModelError("The model is damaged: a number runs past the end of its message.")
+    raise _damaged("a number runs past the end of its message")
 
 
 def _encode(value: int) -> bytes:
@@ -78,11 +90,9 @@ def _fields(view: memoryview, at: int, end: int) -> Iterator[Tuple[int, int, int
             length, value = _varint(view, at, end)
             at = value + length
         else:
-            raise InvalidModelError(f"The model is damaged: wire type {wire} is unknown to ONNX.")
+            raise _damaged(f"wire type {wire} is unknown to ONNX")
         if at > end:
-            raise InvalidModelError(
-                "The model is damaged: a message runs past the end of the file, which looks cut."
-            )
+            raise _damaged("a message runs past the end of the file, which looks cut")
         yield field, wire, start, value, at
 
 
@@ -275,9 +285,9 @@ def append(
     try:
         message = _Append(data, given, tensors).model()
     except (StopIteration, RuntimeError):
-        raise InvalidModelError(f"The model has more nodes than the {len(nodes)} tagged.") from None
+        raise _other_count("more", nodes) from None
     if next(given, None) is not None:
-        raise InvalidModelError(f"The model has fewer nodes than the {len(nodes)} tagged.")
+        raise _other_count("fewer", nodes)
     return _with_props(message, _MODEL_PROPS, model).chunks
 
 

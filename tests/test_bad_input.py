@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 import htp
-from htp.testing.noise import EXPORT_WARNINGS
+from htp.testing.noise import LET_TORCH_WARN
 
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text, _ in EXPORT_WARNINGS]
+pytestmark = LET_TORCH_WARN
 
 USABLE = [info.name for info in htp.backends() if info.usable]
 

@@ -13,6 +13,7 @@ import sysconfig
 import pytest
 
 import htp
+from htp.testing.noise import LET_TORCH_WARN
 
 HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "numpy", "google.protobuf")
 HEAVY += ("transformers", "click", "rich", "pytest", "asyncio", "xml")
@@ -108,8 +109,7 @@ def test_backends_without_torch(packages):
     assert rows[:2] == [("torchscript", False, reason, False), ("fx", False, reason, False)]
 
 
-@pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript-based ONNX export")
-@pytest.mark.filterwarnings("ignore:The feature will be removed. Please remove usage of this")
+@LET_TORCH_WARN
 def test_a_file_is_read_without_torch(packages, tmp_path):
     import torch
 

@@ -18,12 +18,12 @@ from htp.testing.answers import Answers
 from htp.testing.expectations import reason_to_fail, shipped
 from htp.testing.files import Files
 from htp.testing.models import CASES, case, cases_for
-from htp.testing.noise import EXPORT_WARNINGS
+from htp.testing.noise import LET_TORCH_WARN
 from htp.testing.oracle import marked_owners, misplaced_weights, verdicts
 from htp.testing.running import Workshop
 from htp.testing.untouched import Snapshot
 
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text, _ in EXPORT_WARNINGS]
+pytestmark = LET_TORCH_WARN
 
 BACKEND = next(info.name for info in htp.backends() if info.usable)
 
@@ -264,7 +264,7 @@ def test_a_snapshot_sees_what_changed(monkeypatch):
         (lambda: setattr(model.one, "forward", print), "model.one: forward"),
         (lambda: model.one.linear.weight.data.add_(1), "state_dict()['one.linear.weight']"),
         (lambda: warnings.simplefilter("ignore"), "warning filters"),
-        (lambda: logging.getLogger("torch.mine").setLevel(7), "log levels"),
+        (lambda: logging.getLogger("torch.mine").setLevel(7), "logger torch.mine"),
         (lambda: monkeypatch.setenv("HTP_TEST", "1"), "environment"),
     ]
     logging.getLogger("torch.mine").setLevel(0)

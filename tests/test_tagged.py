@@ -8,9 +8,9 @@ import pytest
 
 import htp
 from htp.testing.models import case
-from htp.testing.noise import EXPORT_WARNINGS
+from htp.testing.noise import LET_TORCH_WARN
 
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text, _ in EXPORT_WARNINGS]
+pytestmark = LET_TORCH_WARN
 
 USABLE = [info.name for info in htp.backends() if info.usable]
 

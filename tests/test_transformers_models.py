@@ -10,7 +10,7 @@ from packaging.version import Version
 import htp
 from htp.testing.eager import watched
 from htp.testing.expectations import reason_to_fail
-from htp.testing.noise import EXPORT_WARNINGS
+from htp.testing.noise import LET_TORCH_WARN
 from htp.testing.oracle import misplaced_weights, tagged_nodes
 from htp.testing.running import run_eager, run_onnx
 from htp.torch_release import RELEASE
@@ -19,12 +19,7 @@ transformers = pytest.importorskip(
     "transformers", reason="no release of transformers works with this torch and Python"
 )
 
-pytestmark = [pytest.mark.filterwarnings(f"ignore:{text}") for text, _ in EXPORT_WARNINGS]
-pytestmark += [
-    pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning"),  # transformers reads sizes
-    pytest.mark.filterwarnings("ignore:To copy construct from a tensor"),  # GPT-2 does so
-    pytest.mark.filterwarnings("ignore::FutureWarning"),  # transformers about its own next release
-]
+pytestmark = LET_TORCH_WARN
 
 OPSET = 13 if RELEASE is not None and Version("1.12") > RELEASE else None
 """Old releases default to opset 9, in which no bound of a slice may be computed."""

@@ -44,7 +44,7 @@ def export_arguments(request: ExportRequest, program: bool) -> Dict[str, Any]:
         # https://github.com/pytorch/pytorch/blob/v2.5.0/torch/onnx/_internal/exporter/_compat.py#L172
         arguments["fallback"] = False
     if request.kwargs:
-        arguments["kwargs"] = dict(request.kwargs)
+        arguments["kwargs"] = _keywords(request)
     if request.input_names is not None:
         arguments["input_names"] = list(request.input_names)
     if request.output_names is not None:
@@ -106,29 +106,36 @@ def _dynamic_shapes(request: ExportRequest) -> Any:
     if request.input_names and hasattr(_compat, "_rename_dynamic_shapes_with_model_inputs"):
         # 2.6 takes the keys for input names and changes them into parameters; not those of a tuple.
         # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_compat.py#L33
-        return tuple(shapes[parameter] for parameter in _bound(request, False))
+        return tuple(shapes.values())
     return shapes
 
 
-def _bound(request: ExportRequest, as_given: bool = True) -> Dict[str, Any]:
-    """The example inputs by parameter of ``forward``.
-
-    Args:
-        as_given: in the order in which they are given, else in that of the signature.
-    """
+def _bound(request: ExportRequest) -> Dict[str, Any]:
+    """The example inputs by parameter of ``forward``, in the order of its signature."""
     forward = getattr(request.model, "forward", request.model)
     try:
-        bound = inspect.signature(forward).bind(*request.args, **request.kwargs).arguments
+        bound = inspect.signature(forward).bind(*request.args, **request.kwargs)
     except TypeError as error:
         raise CaptureError(
             f"The example inputs don't fit forward(): {error}.",
             "args are its positional and kwargs its keyword inputs.",
         ) from error
-    if not as_given:
-        return dict(bound)
-    keywords = [name for name in request.kwargs if name in bound]
-    positional = {name: value for name, value in bound.items() if name not in keywords}
-    return {**positional, **{name: bound[name] for name in keywords}}
+    return dict(bound.arguments)
+
+
+def _keywords(request: ExportRequest) -> Dict[str, Any]:
+    """The keyword inputs in the order of the signature, which is that of the graph's inputs.
+
+    torch numbers the inputs as the keywords are given, and demands dynamic shapes in this order:
+    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/export/_trace.py#L2034
+    """
+    keywords = dict(request.kwargs)
+    try:
+        parameters = inspect.signature(request.model.forward).parameters
+    except (AttributeError, TypeError, ValueError):
+        return keywords  # an ExportedProgram has no forward, and needs no inputs
+    ordered = {name: keywords.pop(name) for name in parameters if name in keywords}
+    return {**ordered, **keywords}
 
 
 def _leaf_names(parameter: str, count: int) -> List[str]:

@@ -90,6 +90,8 @@ class Case:
             computed from parameters alone and folded.
         operators: by hand, operators that belong to one module: ``{"Softmax": "attention"}``.
         without: backends that cannot take this model by their nature, and why.
+        numbered: torch writes numbers into the file that it counts up through the life of a
+            process, so that two files can be equal only when both come from a new process.
         torch: the releases that know what the model uses, as a specifier.
     """
 
@@ -105,6 +107,7 @@ class Case:
     vanishes: Tuple[str, ...] = ()
     operators: Mapping[str, str] = field(default_factory=dict)
     without: Mapping[str, str] = field(default_factory=dict)
+    numbered: bool = False
     torch: str = ">=1.8"
 
     def example(self) -> Example:

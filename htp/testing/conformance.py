@@ -23,7 +23,7 @@ from htp.testing.expectations import reason_to_fail
 from htp.testing.files import Files
 from htp.testing.harmless import Harmless
 from htp.testing.models import cases_for
-from htp.testing.noise import let_pass
+from htp.testing.noise import LET_TORCH_WARN
 from htp.testing.plain import PLAIN
 from htp.testing.running import Workshop
 from htp.torch_release import RELEASE
@@ -31,7 +31,7 @@ from htp.torch_release import RELEASE
 __all__ = ["BackendConformance"]
 
 
-@let_pass
+@LET_TORCH_WARN
 class BackendConformance(Answers, Files, Harmless, Agreement):
     """Every promise of HTP, for every registered backend that accepts the installed torch.
 

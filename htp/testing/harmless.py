@@ -56,7 +56,6 @@ FAILING = (Raises, Unsupported)
 class Harmless:
     """The promise to do no harm to the process, to the model and to files."""
 
-    @pytest.mark.filterwarnings("ignore:Exporting a model while it is in training mode")
     def test_export_leaves_everything_as_it_was(
         self, workshop: Workshop, backend_name: str
     ) -> None:

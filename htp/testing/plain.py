@@ -1,7 +1,7 @@
-"""What torch itself writes: ``python -m htp.testing.plain BACKEND FOLDER CASE...``
+"""What torch itself writes: ``python -m htp.testing.plain EXPORTER FOLDER CASE...``
 
 Runs plain ``torch.onnx.export`` on the models of the suite, in a process in which ``htp`` does not
-export. Each case goes to ``FOLDER/CASE/model.onnx``, or its error to ``FOLDER/CASE/error.txt``; the file
+export. (``htp:BACKEND`` as the exporter runs ``htp.export`` instead, for what needs a new process.) Each case goes to ``FOLDER/CASE/model.onnx``, or its error to ``FOLDER/CASE/error.txt``; the file
 ``FOLDER/CASE/done`` says that it is complete.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, List
 import torch
 from packaging.version import Version
 
+import htp
 from htp.testing.case import Case
 from htp.testing.models import case as case_named
 from htp.torch_release import RELEASE
@@ -62,16 +63,26 @@ def _dim(name: str, dims: Dict[str, Any]) -> Any:
     return dims.setdefault(name, torch.export.Dim(name))
 
 
+def _htp(case: Case, path: str, backend: str) -> None:
+    model, args, kwargs = case.example()
+    tagged = htp.export(model, args, path, kwargs=kwargs, backend=backend, **case.options())
+    tagged.strip().save(path)
+
+
 PLAIN: Dict[str, Callable[[Case, str], None]] = {"torchscript": _torchscript, "fx": _fx}
 """How torch alone exports by each mechanism that it has."""
 
 
-def export_plain(backend: str, case: Case, folder: str) -> None:
-    """Export one case to ``folder``, or write there why torch could not."""
+def export_plain(exporter: str, case: Case, folder: str) -> None:
+    """Export one case to ``folder``, or write there why that failed."""
     os.makedirs(folder)
     done = os.path.join(folder, "done")
     try:
-        PLAIN[backend](case, os.path.join(folder, "model.onnx"))
+        path = os.path.join(folder, "model.onnx")
+        if exporter.startswith("htp:"):
+            _htp(case, path, exporter[4:])
+        else:
+            PLAIN[exporter](case, path)
     except Exception:
         with open(os.path.join(folder, "error.txt"), "w", encoding="utf-8") as file:
             file.write(traceback.format_exc())
@@ -81,9 +92,9 @@ def export_plain(backend: str, case: Case, folder: str) -> None:
 
 def main(arguments: List[str]) -> None:
     """Export the named cases one after the other."""
-    backend, folder, *names = arguments
+    exporter, folder, *names = arguments
     for name in names:
-        export_plain(backend, case_named(name), os.path.join(folder, name))
+        export_plain(exporter, case_named(name), os.path.join(folder, name))
 
 
 if __name__ == "__main__":

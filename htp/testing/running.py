@@ -93,63 +93,63 @@ class Workshop:
             self._exported[key] = Exported(tagged, path, example, truth)
         return self._exported[key]
 
-    def start_plain(self, backend: str, exporter: str) -> None:
-        """Begin torch's own exports of all cases in a fresh process, beside the tests."""
-        if backend in self._plain:
-            return
-        folder = os.path.join(self.folder, "plain", backend)
+    def start(self, exporter: str, names: Sequence[str]) -> str:
+        """Begin exports of cases in a fresh process, beside the tests; once for each list.
+
+        Args:
+            exporter: as ``htp.testing.plain`` takes it.
+            names: of the cases.
+
+        Returns:
+            The folder that the process writes to.
+        """
+        label = exporter.replace(":", "-") + ("-alone-" + names[0] if len(names) == 1 else "")
+        folder = os.path.join(self.folder, "fresh", label)
+        if label in self._processes:
+            return folder
         os.makedirs(folder)
-        names = [case.name for case in cases_for(backend)]
-        environment = dict(
-            os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)
-        )
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
+        script = [sys.executable, "-W", "ignore", "-m", "htp.testing.plain"]
         with open(os.path.join(folder, "log.txt"), "wb") as log:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-W",
-                    "ignore",
-                    "-m",
-                    "htp.testing.plain",
-                    exporter,
-                    folder,
-                    *names,
-                ],
+                [*script, exporter, folder, *names],
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
             )
-        self._plain[backend] = process
+        self._processes[label] = process
         atexit.register(_stop, process)
+        return folder
 
-    def plain(self, backend: str, exporter: str, case: Case) -> str:
-        """The folder that torch's own export of a case wrote.
+    def fresh(self, exporter: str, case: Case, backend: str) -> str:
+        """The folder that a fresh process wrote a case to.
+
+        One process writes all cases that the backend can take, but for those that need their own.
 
         Raises:
-            AssertionError: torch could not export it, or the process died.
+            AssertionError: the case cannot be exported, or the process died.
         """
-        self.start_plain(backend, exporter)
-        folder = os.path.join(self.folder, "plain", backend, case.name)
-        process = self._plain[backend]
+        together = [other.name for other in cases_for(backend) if not other.numbered]
+        parent = self.start(exporter, [case.name] if case.numbered else together)
+        process = self._processes[os.path.basename(parent)]
+        folder = os.path.join(parent, case.name)
         deadline = time.monotonic() + PATIENCE
         while not os.path.exists(os.path.join(folder, DONE)):
             ended = process.poll() is not None
             if os.path.exists(os.path.join(folder, DONE)):
                 break
-            assert not ended, f"torch's own exports ended early: {self._log(backend)}"
-            assert time.monotonic() < deadline, f"no export of {case.name} by torch alone in time"
+            assert not ended, f"{exporter} ended early: {_text(parent, 'log.txt')}"
+            assert time.monotonic() < deadline, f"no export of {case.name} by {exporter} in time"
             time.sleep(0.05)
-        error = os.path.join(folder, "error.txt")
-        if os.path.exists(error):
-            with open(error, encoding="utf-8") as file:
-                raise AssertionError(
-                    f"torch alone cannot export {case.name}: {file.read()[-2000:]}"
-                )
+        if os.path.exists(os.path.join(folder, "error.txt")):
+            reason = _text(folder, "error.txt")
+            raise AssertionError(f"{exporter} cannot export {case.name}: {reason}")
         return folder
 
-    def _log(self, backend: str) -> str:
-        with open(os.path.join(self.folder, "plain", backend, "log.txt"), encoding="utf-8") as file:
-            return file.read()[-2000:]
+
+def _text(folder: str, name: str) -> str:
+    with open(os.path.join(folder, name), encoding="utf-8", errors="replace") as file:
+        return file.read()[-2000:]
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

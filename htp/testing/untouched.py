@@ -74,27 +74,28 @@ def _owned_by_htp(value: Any) -> bool:
 
 
 def _process() -> Dict[str, Any]:
-    loggers = [logging.getLogger(name) for name in sorted(logging.root.manager.loggerDict)]
-    return {
+    hooks = {
+        name: tuple(value)
+        for name, value in vars(torch.nn.modules.module).items()
+        if name.startswith("_global_") and isinstance(value, dict)
+    }
+    state = {
         "warning filters": list(warnings.filters),
         "showwarning": warnings.showwarning,
-        "log levels": [
-            (logger.name, logger.level, logger.disabled, logger.propagate, tuple(logger.handlers))
-            for logger in [logging.root, *loggers]
-            if logger.name.partition(".")[0] in ("root", "torch", "onnxscript", "onnx_ir", "htp")
-        ],
         "logging.disable": logging.root.manager.disable,
         "streams": (sys.stdout, sys.stderr),
         "environment": dict(os.environ),
         "working folder": os.getcwd(),
         "grad mode": torch.is_grad_enabled(),
         "default dtype": torch.get_default_dtype(),
-        "global hooks": {
-            name: tuple(value)
-            for name, value in vars(torch.nn.modules.module).items()
-            if name.startswith("_global_") and isinstance(value, dict)
-        },
+        "global hooks": hooks,
     }
+    for name in ["", *logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in ("", "torch", "onnx", "onnxscript", "onnx_ir", "htp"):
+            log = logging.getLogger(name)
+            settings = (log.level, log.disabled, log.propagate, tuple(log.handlers))
+            state[f"logger {name or 'root'}"] = settings
+    return state
 
 
 class _ModelState:

@@ -81,6 +81,7 @@ def run(capsys, monkeypatch, tmp_path):
     """Run a command in a folder of its own; what it does to the import path is undone."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # a __pycache__ is not the command's
 
     def call(*arguments):
         with pytest.raises(SystemExit) as stopped:

@@ -165,6 +165,7 @@ CASES = (
         marks=("before", "yes", "no.block", "no.block@1", "no", ""),
         by_hand=True,
         operators={"If": ""},
+        numbered=True,  # "<eval_with_key>.7" in stack traces
         without={"torchscript": "torch.jit.trace follows one branch and drops the other"},
         torch=">=2.6",  # 2.5 can export no torch.cond
     ),
