@@ -9,22 +9,26 @@
 Importing HTP imports neither torch nor onnx, and never fails for want of them.
 """
 
-from typing import Optional
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, List, Optional
 
-from htp.errors import (
-    BackendUnavailableError,
-    CaptureError,
-    HTPError,
-    InvalidModelError,
-    UnknownModuleError,
-    UnsupportedTorchError,
-)
+import htp.backends  # noqa: F401 - before the function of that name, which it would replace otherwise
 from htp.export import export
 from htp.registry import BackendInfo, BackendSpec, backends, default_name, register_backend
-from htp.scope import Coverage, ModuleCall, Provenance, Tag
-from htp.tagged import TaggedModel, load
-from htp.tree import ModuleTree
 from htp.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from htp.errors import (
+        BackendUnavailableError,
+        CaptureError,
+        HTPError,
+        InvalidModelError,
+        UnknownModuleError,
+        UnsupportedTorchError,
+    )
+    from htp.scope import Coverage, ModuleCall, Provenance, Tag
+    from htp.tagged import TaggedModel, load
+    from htp.tree import ModuleTree
 
 backend: Optional[str] = default_name()
 """Name of the capture backend chosen at import, or None."""
@@ -41,4 +45,28 @@ __all__ = [
     "UnknownModuleError", "UnsupportedTorchError",
     "__version__",
 ]
+
+_HOMES = {
+    "htp.errors": (
+        "BackendUnavailableError", "CaptureError", "HTPError", "InvalidModelError",
+        "UnknownModuleError", "UnsupportedTorchError",
+    ),
+    "htp.scope": ("Coverage", "ModuleCall", "Provenance", "Tag"),
+    "htp.tagged": ("TaggedModel", "load"),
+    "htp.tree": ("ModuleTree",),
+}
+"""Where each name stands; it is fetched when it is first used, so that the import is cheap."""
 # fmt: on
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(home), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'htp' has no attribute {name!r}")
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *__all__})

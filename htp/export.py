@@ -2,13 +2,16 @@
 
 import os
 import threading
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
-from htp import dataflow, files, metadata, registry, torch_release, version, wire
-from htp.backends.base import Capture, ExportRequest
+from htp import registry, torch_release, version
 from htp.errors import CaptureError, InvalidModelError
-from htp.scope import Tag
-from htp.tagged import TaggedModel
+
+if TYPE_CHECKING:  # imported where they are used: `import htp` is cheap
+    from htp import files, wire
+    from htp.backends.base import Capture
+    from htp.scope import Tag
+    from htp.tagged import TaggedModel
 
 __all__ = ["export"]
 
@@ -19,7 +22,7 @@ _one_at_a_time = threading.RLock()
 def export(
     model: Any,
     args: Any = (),
-    f: Union[str, "os.PathLike[str]", files.Writable, None] = None,
+    f: Union[str, "os.PathLike[str]", "files.Writable", None] = None,
     *,
     kwargs: Optional[Mapping[str, Any]] = None,
     input_names: Optional[Sequence[str]] = None,
@@ -28,7 +31,7 @@ def export(
     opset_version: Optional[int] = None,
     backend: Optional[str] = None,
     exporter_options: Optional[Mapping[str, Any]] = None,
-) -> TaggedModel:
+) -> "TaggedModel":
     """Export a model to ONNX and tag every node with the module call that it came from.
 
     The file equals, byte for byte, what ``torch.onnx.export`` writes with the same arguments,
@@ -56,6 +59,10 @@ def export(
         BackendUnavailableError: there is no such backend, or it cannot run here.
         CaptureError: the arguments don't fit, torch's exporter failed, or ``f`` can't be written.
     """
+    from htp import dataflow, files
+    from htp.backends.base import ExportRequest
+    from htp.tagged import TaggedModel
+
     spec = registry.chosen(backend)
     runner = registry.load(spec)
     with _one_at_a_time, files.Destination(f) as destination:
@@ -78,9 +85,11 @@ def export(
 
 
 def _tagged_bytes(
-    capture: Capture, tags: Sequence[Tag], backend: str
-) -> Tuple[Sequence[wire.Chunk], Callable[[], bytes]]:
+    capture: "Capture", tags: "Sequence[Tag]", backend: str
+) -> Tuple["Sequence[wire.Chunk]", Callable[[], bytes]]:
     """The model with its tags, in pieces; and how to make the same without weights."""
+    from htp import dataflow, metadata, wire
+
     entries = [
         metadata.encode(tag, node.name, node.op.rpartition("::")[2], node.keys)
         for node, tag in zip(capture.after.walk(), tags)

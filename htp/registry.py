@@ -9,14 +9,15 @@ import os
 import threading
 import warnings
 from dataclasses import dataclass
-from importlib import metadata
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 from packaging.version import InvalidVersion, Version
 
 from htp import torch_release
-from htp.backends.base import CaptureBackend
 from htp.errors import BackendUnavailableError, UnsupportedTorchError, did_you_mean
+
+if TYPE_CHECKING:
+    from htp.backends.base import CaptureBackend
 
 __all__ = ["BackendInfo", "BackendSpec", "backends", "chosen", "load", "register_backend", "select"]
 
@@ -123,6 +124,8 @@ _discovered: List[bool] = []
 
 def _discover() -> None:
     """Add the rows that installed packages announce; a broken one warns and is left out."""
+    from importlib import metadata
+
     with _lock:
         if _discovered:
             return
@@ -262,7 +265,7 @@ def _newest_usable(spec: BackendSpec) -> BackendSpec:
     return usable
 
 
-def load(spec: BackendSpec) -> CaptureBackend:
+def load(spec: BackendSpec) -> "CaptureBackend":
     """Import the backend of a row and ask its probe.
 
     Raises:
@@ -280,7 +283,7 @@ def load(spec: BackendSpec) -> CaptureBackend:
     return _instance(spec)
 
 
-def _instance(spec: BackendSpec) -> CaptureBackend:
+def _instance(spec: BackendSpec) -> "CaptureBackend":
     module, _, attribute = spec.target.partition(":")
     backend: CaptureBackend = getattr(importlib.import_module(module), attribute)()
     return backend

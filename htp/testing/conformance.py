@@ -11,7 +11,7 @@ It needs pytest, onnxruntime and the installed torch, and takes every backend th
 accepts this torch. ``backend = "name"`` in the class keeps it to one.
 """
 
-from typing import Any, ClassVar, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, ClassVar, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import pytest
 
@@ -119,9 +119,11 @@ class BackendConformance(Answers, Files, Harmless, Agreement):
         return backend if backend in PLAIN else self.torch_exporter
 
     @pytest.fixture
-    def workshop(self, tmp_path_factory: "pytest.TempPathFactory") -> Workshop:
+    def workshop(
+        self, request: "pytest.FixtureRequest", tmp_path_factory: "pytest.TempPathFactory"
+    ) -> Workshop:
         """Where each case is exported once for all tests of the session."""
-        return _workshop(tmp_path_factory)
+        return _workshop(request.session, tmp_path_factory)
 
     def test_backend_can_run(self, accepting: str) -> None:
         """A backend that accepts this torch runs with the installed companions."""
@@ -132,9 +134,24 @@ class BackendConformance(Answers, Files, Harmless, Agreement):
 _workshops: List[Tuple["pytest.TempPathFactory", Workshop]] = []
 
 
-def _workshop(factory: "pytest.TempPathFactory") -> Workshop:
+def _workshop(session: "pytest.Session", factory: "pytest.TempPathFactory") -> Workshop:
     for owner, workshop in _workshops:
         if owner is factory:
             return workshop
-    _workshops.append((factory, Workshop(str(factory.mktemp("htp")))))
-    return _workshops[-1][1]
+    workshop = Workshop(str(factory.mktemp("htp")))
+    _workshops.append((factory, workshop))
+    for exporter, names in _to_compare(session).items():
+        workshop.start(exporter, names)
+    return workshop
+
+
+def _to_compare(session: "pytest.Session") -> Dict[str, List[str]]:
+    """The cases that the chosen tests want to compare with a fresh process's, by exporter."""
+    wanted: Dict[str, List[str]] = {}
+    for item in session.items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        if "exporter" in parameters and not parameters["case"].numbered:
+            names = wanted.setdefault(parameters["exporter"], [])
+            if parameters["case"].name not in names:
+                names.append(parameters["case"].name)
+    return wanted

@@ -77,14 +77,13 @@ class Files:
     ) -> None:
         """Byte for byte what torch alone wrote in a fresh process, with the same data files."""
         if case.numbered:
-            stripped = os.path.join(workshop.fresh(f"htp:{backend_name}", case, backend_name), MODEL)
-            plain = workshop.fresh(exporter, case, backend_name)
+            stripped = os.path.join(workshop.fresh(f"htp:{backend_name}", case), MODEL)
         else:
             stripped = os.path.join(workshop.folder, "stripped", backend_name, case.name, MODEL)
-            plain = workshop.fresh(exporter, case, backend_name)
             os.makedirs(os.path.dirname(stripped))
             htp.load(workshop.exported(backend_name, case).path).strip().save(stripped)
         exported = workshop.exported(backend_name, case)
+        plain = workshop.fresh(exporter, case)
         ours, torchs = _files(os.path.dirname(stripped)), _files(plain)
         beside = {name: data for name, data in torchs.items() if name != MODEL}
         written = _files(exported.folder)

@@ -16,7 +16,6 @@ from torch import Tensor
 import htp
 from htp.testing.case import Case, Example
 from htp.testing.eager import Truth, truth_of
-from htp.testing.models import cases_for
 
 __all__ = ["DONE", "Exported", "Workshop", "flat_tensors", "named_inputs", "run_eager", "run_onnx", "shown"]
 
@@ -61,7 +60,7 @@ class Workshop:
         self._exported: Dict[Tuple[str, str], Exported] = {}
         self._failed: Dict[Tuple[str, str], Exception] = {}
         self._truths: Dict[str, Truth] = {}
-        self._plain: Dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: Dict[Tuple[str, str], Tuple["subprocess.Popen[bytes]", str]] = {}
 
     def truth(self, case: Case) -> Truth:
         """What a case does, watched once."""
@@ -93,20 +92,14 @@ class Workshop:
             self._exported[key] = Exported(tagged, path, example, truth)
         return self._exported[key]
 
-    def start(self, exporter: str, names: Sequence[str]) -> str:
-        """Begin exports of cases in a fresh process, beside the tests; once for each list.
+    def start(self, exporter: str, names: Sequence[str]) -> None:
+        """Begin exports of cases in a fresh process, beside the tests.
 
         Args:
             exporter: as ``htp.testing.plain`` takes it.
             names: of the cases.
-
-        Returns:
-            The folder that the process writes to.
         """
-        label = exporter.replace(":", "-") + ("-alone-" + names[0] if len(names) == 1 else "")
-        folder = os.path.join(self.folder, "fresh", label)
-        if label in self._processes:
-            return folder
+        folder = os.path.join(self.folder, "fresh", exporter.replace(":", "-"), names[0])
         os.makedirs(folder)
         environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
         script = [sys.executable, "-W", "ignore", "-m", "htp.testing.plain"]
@@ -117,21 +110,18 @@ class Workshop:
                 stderr=subprocess.STDOUT,
                 env=environment,
             )
-        self._processes[label] = process
         atexit.register(_stop, process)
-        return folder
+        self._processes.update(((exporter, name), (process, folder)) for name in names)
 
-    def fresh(self, exporter: str, case: Case, backend: str) -> str:
+    def fresh(self, exporter: str, case: Case) -> str:
         """The folder that a fresh process wrote a case to.
-
-        One process writes all cases that the backend can take, but for those that need their own.
 
         Raises:
             AssertionError: the case cannot be exported, or the process died.
         """
-        together = [other.name for other in cases_for(backend) if not other.numbered]
-        parent = self.start(exporter, [case.name] if case.numbered else together)
-        process = self._processes[os.path.basename(parent)]
+        if (exporter, case.name) not in self._processes:
+            self.start(exporter, [case.name])
+        process, parent = self._processes[exporter, case.name]
         folder = os.path.join(parent, case.name)
         deadline = time.monotonic() + PATIENCE
         while not os.path.exists(os.path.join(folder, DONE)):
