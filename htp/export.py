@@ -1,15 +1,16 @@
 """The way from a model to a tagged file: select, capture, complete, write."""
 
+import inspect
 import os
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 from htp import registry, torch_release, version
-from htp.errors import CaptureError, InvalidModelError
+from htp.errors import CaptureError, InvalidModelError, did_you_mean
 
 if TYPE_CHECKING:  # imported where they are used: `import htp` is cheap
     from htp import files, wire
-    from htp.backends.base import Capture
+    from htp.backends.base import Capture, ExportRequest
     from htp.scope import Tag
     from htp.tagged import TaggedModel
 
@@ -60,6 +61,7 @@ def export(
         CaptureError: the arguments don't fit, torch's exporter failed, or ``f`` can't be written.
     """
     from htp import dataflow, files
+    from htp.backends._undisturbed import undisturbed
     from htp.backends.base import ExportRequest
     from htp.tagged import TaggedModel
 
@@ -77,7 +79,9 @@ def export(
             options=_options(exporter_options),
             path=destination.scratch_path,
         )
-        capture = runner.capture(request)
+        _check_fit(request)
+        with undisturbed():
+            capture = runner.capture(request)
         tags = dataflow.complete(capture)
         chunks, outline = _tagged_bytes(capture, tags, spec.name)
         destination.commit(chunks)
@@ -184,10 +188,38 @@ _OWN_ARGUMENTS = frozenset(
 
 
 def _options(options: Optional[Mapping[str, Any]]) -> Dict[str, Any]:
+    import torch.onnx
+
     taken = sorted(set(options or ()) & _OWN_ARGUMENTS)
     if taken:
         raise CaptureError(
             f"exporter_options holds {', '.join(taken)}, which export() sets itself.",
             "give them as arguments of htp.export; dynamic_axes is called dynamic_shapes there.",
         )
+    accepted = inspect.signature(torch.onnx.export).parameters
+    unknown = sorted(set(options or ()) - set(accepted))
+    if unknown:
+        raise CaptureError(
+            f"torch.onnx.export of torch {torch_release.TORCH} does not take {unknown[0]!r}.",
+            did_you_mean(unknown[0], accepted),
+        )
     return dict(options or {})
+
+
+def _check_fit(request: "ExportRequest") -> None:
+    """Compare the example inputs with the signature of ``forward``.
+
+    Raises:
+        CaptureError: the model cannot be called with them.
+    """
+    try:
+        signature = inspect.signature(request.model.forward)
+    except (AttributeError, TypeError, ValueError):
+        return  # an exported program, or a scripted forward on an old release
+    try:
+        signature.bind(*request.args, **request.kwargs)
+    except TypeError as error:
+        raise CaptureError(
+            f"The example inputs don't fit forward{signature}: {error}.",
+            "args and kwargs must be what the model is called with.",
+        ) from error

@@ -136,7 +136,8 @@ def _discover() -> None:
             if hasattr(found, "select")
             else found.get(ENTRY_POINTS, ())
         )
-        for point in sorted(group, key=lambda entry: str(entry.name)):
+        once = {(point.name, point.value): point for point in group}  # a folder may be found twice
+        for _, point in sorted(once.items()):
             try:
                 register_backend(point.load())
             except Exception as error:  # a stranger's package may fail in any way

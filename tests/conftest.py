@@ -1,7 +1,7 @@
 """``--results FILE`` writes what the run found, for ``compat_matrix.md``."""
 
 import collections
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -61,7 +61,7 @@ class Results:
             "release": ".".join(torch.split(".")[:2]) if torch else None,
             "python": platform.python_version(),
             "companions": {name: version(name) for name in COMPANIONS if version(name)},
-            "date": datetime.date.today().isoformat(),
+            "date": dt.datetime.now(tz=dt.timezone.utc).date().isoformat(),
             "backends": self.backends,
             "tests": {name: self.total[name] for name in OUTCOMES},
         }

@@ -26,7 +26,7 @@ def run(code, path):
         env={**os.environ, "PYTHONPATH": str(path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout
@@ -119,3 +119,9 @@ def test_a_file_is_read_without_torch(packages, tmp_path):
     assert run(code, packages()) == [tag.path for _, tag in tagged.nodes()]
     code = f"import htp; print(htp.load({str(path)!r}).strip().coverage.captured)"
     assert run(code, packages()) == 0
+
+
+@pytest.mark.parametrize("first", ["htp.backends", "htp.backends.base", "htp.registry"])
+def test_the_function_backends_is_not_hidden_by_the_package_backends(packages, first):
+    code = f"import {first}, htp, htp.backends.base; print(callable(htp.backends))"
+    assert run(code, packages()) is True

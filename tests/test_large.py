@@ -137,7 +137,9 @@ assert not tagged.coverage.unknown, tagged.coverage
 assert {"layers.0", "layers.1"} <= {tag.path for _, tag in tagged.nodes()}
 """
 
-PLAIN = HUGE.partition("tagged =")[0] + """
+PLAIN = (
+    HUGE.partition("tagged =")[0]
+    + """
 import inspect
 options = {"dynamo": sys.argv[2] == "fx"}
 known = inspect.signature(torch.onnx.export).parameters
@@ -146,6 +148,7 @@ if "use_external_data_format" in known:
 options = {name: value for name, value in options.items() if name in known}
 torch.onnx.export(model, (torch.ones(1, 16800),), sys.argv[1], **options)
 """
+)
 
 STRIP = """
 import resource, sys
@@ -160,9 +163,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 def run(code, *arguments):
     command = [sys.executable, "-W", "ignore", "-c", code, *map(str, arguments)]
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
-    done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, check=True, universal_newlines=True
-    )
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
     return done.stdout
 
 

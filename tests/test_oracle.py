@@ -19,7 +19,7 @@ from htp.testing.expectations import reason_to_fail, shipped
 from htp.testing.files import Files
 from htp.testing.models import CASES, case, cases_for
 from htp.testing.noise import LET_TORCH_WARN
-from htp.testing.oracle import marked_owners, misplaced_weights, verdicts
+from htp.testing.oracle import marked_owners, misplaced_weights
 from htp.testing.running import Workshop
 from htp.testing.untouched import Snapshot
 
@@ -46,8 +46,6 @@ class Planted:
 
 def stack_of(node):
     return next(prop for prop in node.metadata_props if prop.key == "pkg.htp.stack")
-
-
 
 
 def tampered(workshop, name, change):
@@ -229,7 +227,7 @@ def test_watching_leaves_no_trace():
     from torch import nn
 
     call = nn.Module.__call__
-    model, args, kwargs = case("two_parents").example()
+    model, _, _ = case("two_parents").example()
     before = Snapshot(model)
     truth_of(case("two_parents"))
     assert nn.Module.__call__ is call
@@ -259,7 +257,7 @@ def test_a_snapshot_sees_what_changed(monkeypatch):
         (lambda: monkeypatch.setattr(torch.onnx, "export", print), "torch.onnx.export was"),
         (lambda: monkeypatch.setattr(torch.nn.Module, "__call__", print), "__call__ was"),
         (lambda: monkeypatch.setattr(torch.jit._trace, "_trace_module_map", {}), "_module_map"),
-        (lambda: model.one.train(), "model.one: training was False, is True"),
+        (model.one.train, "model.one: training was False, is True"),
         (lambda: model.one.register_forward_hook(print), "model.one: _forward_hooks"),
         (lambda: setattr(model.one, "forward", print), "model.one: forward"),
         (lambda: model.one.linear.weight.data.add_(1), "state_dict()['one.linear.weight']"),

@@ -91,7 +91,7 @@ def test_a_row_that_claims_nothing_is_taken_where_no_other_accepts():
 def test_the_installed_torch_selects_what_htp_says():
     import torch
 
-    assert torch_release.TORCH == torch.__version__ or torch_release.TORCH in torch.__version__
+    assert torch.__version__ == torch_release.TORCH or torch_release.TORCH in torch.__version__
     assert htp.backend == registry.select(torch_release.RELEASE, registry._BUILT_IN)
 
 
@@ -119,7 +119,7 @@ def test_a_backend_that_cannot_be_imported_names_another(table):
 
 
 def test_register_backend_takes_specs_only(table):
-    with pytest.raises(TypeError, match="takes an htp.BackendSpec, found str"):
+    with pytest.raises(TypeError, match=r"takes an htp\.BackendSpec, found str"):
         htp.register_backend("mine")
 
 
@@ -212,7 +212,7 @@ def test_a_broken_entry_point_warns_and_is_left_out(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}\n{BROKEN}"],
         stdout=subprocess.PIPE,
-        universal_newlines=True,
+        text=True,
         check=True,
     )
     names, texts = done.stdout.splitlines()[-2:]

@@ -15,7 +15,10 @@ __all__ = ["COMPANIONS", "CONSTRAINTS", "Pins", "all_pins", "read_pins"]
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints"
 
-COMPANIONS = ("onnx", "onnxscript", "onnx-ir", "protobuf", "numpy", "onnxruntime", "transformers")
+COMPANIONS = (
+    *("onnx", "onnxscript", "onnx-ir", "protobuf", "numpy", "onnxruntime", "transformers"),
+    "setuptools",  # torch 1.10 and 1.11 import it at run time and do not say so
+)
 """What a test session installs beside torch, where the file pins it."""
 
 _NAME = re.compile(r"torch(\d+\.\d+)\.txt")

@@ -15,15 +15,17 @@ into ``node.meta`` under its own key as each FX node is created:
 """
 
 import contextlib
+import inspect
 import linecache
 import re
 import sys
 from typing import Any, Dict, Iterator, List, Optional
 
 from htp.backends._modules import ModuleNames, type_name
+from htp.backends._patching import replaced
 from htp.scope import ModuleCall, Stack
 
-__all__ = ["KEY", "Call", "CallTracker"]
+__all__ = ["KEY", "Call", "CallTracker", "missing_seam"]
 
 KEY = "pkg.htp.call"
 """Where the innermost call stands in ``torch.fx.Node.meta``. Never exported."""
@@ -82,8 +84,8 @@ class CallTracker:
         self._modules = {_identity(module): module for module in model.modules()}
         self._root = _identity(model)
         self._running: List[Call] = []
-        self._tracer: Any = None
-        """The tracer of the forward pass, not of a body."""
+        self._bodies: List[Optional[Call]] = []
+        """For each body that runs: the call of the node that is traced again around it."""
         self._strict: Optional[Call] = None
         """The root's call in strict capture, where nothing runs that could be seen."""
         self._replays: Dict[Call, Call] = {}
@@ -149,22 +151,30 @@ class CallTracker:
         finally:
             del self._running[depth:]
 
-    def _owner(self, op: str, tracer: Any, dynamo: bool, before: Optional[Call]) -> Optional[Call]:
+    @contextlib.contextmanager
+    def _run_body(self) -> Iterator[None]:
+        """Let the code run that torch wrote for a body, whose nodes know their calls."""
+        self._bodies.append(_call_of_meta())
+        try:
+            yield
+        finally:
+            self._bodies.pop()
+
+    def _owner(self, op: str, dynamo: bool) -> Optional[Call]:
         """The call that a node belongs to which is being created.
 
         Args:
             op: the kind of node.
-            tracer: what creates it.
-            dynamo: whether that is dynamo.
-            before: the call of the node that is being traced again, if any.
+            dynamo: whether dynamo creates it.
         """
         running = self._running[-1] if self._running else None
         if dynamo:
             return running or self._strict
+        before = _call_of_meta()
+        if self._bodies and before is self._bodies[-1]:
+            before = _call_of_line() or before
         if running is None:
             return before
-        if before is None and tracer is not self._tracer:
-            before = _call_of_line()
         if before is not None and before.replayed:
             return self._replay(before, running)
         if before is not None:
@@ -187,7 +197,6 @@ class CallTracker:
         """Follow the calls meanwhile. What torch had before is put back whatever happens."""
         from torch._dynamo.output_graph import OutputGraph, SubgraphTracer
         from torch._dynamo.variables import nn_module as dynamo_modules
-        from torch.fx import traceback
         from torch.fx.experimental.proxy_tensor import _ModuleStackTracer as Tracer
         from torch.fx.proxy import TracerBase
 
@@ -199,16 +208,13 @@ class CallTracker:
 
         def htp_create_node(self: Any, *args: Any, **kwargs: Any) -> Any:
             node = create_node(self, *args, **kwargs)
-            dynamo = isinstance(self, SubgraphTracer)
-            call = tracker._owner(node.op, self, dynamo, _call_of_meta())
+            call = tracker._owner(node.op, isinstance(self, SubgraphTracer))
             if call is not None:
                 node.meta[KEY] = call
             return node
 
         def htp_call_module(self: Any, m: Any, forward: Any, args: Any, kwargs: Any) -> Any:
-            if not tracker._running:
-                tracker._tracer = self
-            with tracker._run(m, dynamo=False):
+            with tracker._run_body() if _is_body(m) else tracker._run(m, dynamo=False):
                 return call_module(self, m, forward, args, kwargs)
 
         @contextlib.contextmanager
@@ -222,25 +228,54 @@ class CallTracker:
                 tracker._strict = tracker._new(tracker._root, None, _Attempt())
             begin(self, *args, **kwargs)
 
-        seams = (
-            (TracerBase, "create_node", create_node, htp_create_node),
-            (Tracer, "call_module", call_module, htp_call_module),
-            (dynamo_modules, "record_nn_module_stack", announce, htp_announce),
-            (OutputGraph, "__init__", begin, htp_begin),
-        )
-        try:
-            for owner, name, _, ours in seams:
-                setattr(owner, name, ours)
+        with contextlib.ExitStack() as seams:
+            seams.enter_context(replaced(TracerBase, "create_node", htp_create_node))
+            seams.enter_context(replaced(Tracer, "call_module", htp_call_module))
+            seams.enter_context(replaced(dynamo_modules, "record_nn_module_stack", htp_announce))
+            seams.enter_context(replaced(OutputGraph, "__init__", htp_begin))
             yield
-        finally:
-            for owner, name, theirs, _ in seams:
-                setattr(owner, name, theirs)
+
+
+def missing_seam() -> Optional[str]:
+    """What ``following`` does not find in this torch, in words, or None.
+
+    Raises:
+        ImportError: a module of torch is not there.
+    """
+    from torch._dynamo.output_graph import OutputGraph, SubgraphTracer
+    from torch._dynamo.variables import nn_module as dynamo_modules
+    from torch.fx import proxy, traceback
+    from torch.fx.experimental import proxy_tensor
+
+    for owner, name in (
+        (OutputGraph, "__init__"),
+        (SubgraphTracer, "create_node"),
+        (dynamo_modules, "record_nn_module_stack"),
+        (proxy_tensor, "_ModuleStackTracer"),
+        (getattr(proxy_tensor, "_ModuleStackTracer", None), "call_module"),
+        (proxy.TracerBase, "create_node"),
+        (traceback, "has_preserved_node_meta"),
+        (traceback, "get_current_meta"),
+    ):
+        if not hasattr(owner, name):
+            return f"{getattr(owner, '__name__', owner)}.{name}"
+    announced = list(inspect.signature(dynamo_modules.record_nn_module_stack).parameters)
+    if announced != ["module_key", "source", "tx", "mod"]:
+        return f"the expected parameters of record_nn_module_stack, which has {announced}"
+    return None
 
 
 def _identity(module: Any) -> int:
     # Non-strict capture hands out proxies of modules. They share the module's __dict__:
     # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/experimental/proxy_tensor.py#L1640
     return id(module.__dict__)
+
+
+def _is_body(module: Any) -> bool:
+    """Whether torch made a module of a part of the model that HTP has seen before."""
+    from torch.fx import GraphModule
+
+    return isinstance(module, GraphModule) and any(KEY in node.meta for node in module.graph.nodes)
 
 
 def _call_of_meta() -> Optional[Call]:
@@ -254,11 +289,11 @@ def _call_of_meta() -> Optional[Call]:
 
 
 def _call_of_line() -> Optional[Call]:
-    """The call that dynamo saw for the line of a body that is running now.
+    """The call of the line of a body that is running now.
 
-    In non-strict capture a body runs as Python code, one line for each of the nodes that dynamo
-    made, and each line begins with the node's name. To run it node by node instead, as torch
-    does later, would write other stack traces into the file.
+    Bodies that torch cut out of the model (of ``torch.cond``, under ``torch.no_grad``) run as Python
+    code, one line for each node, and each line begins with the node's name. To run them node by
+    node instead would write other stack traces into the file.
     """
     frame = sys._getframe(3)
     while frame.f_back is not None:

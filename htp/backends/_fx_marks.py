@@ -113,9 +113,8 @@ class Marks:
         others = [stack[-1] for stack in stacks if stack != owner]
         others.extend(call for one in built for call in one.owner[1])
         for one in built:
-            for stack in (self._built[number].owner[0] for number in merged.get(one.kind, ())):
-                if stack and stack != owner:
-                    others.append(stack[-1])
+            equal = (self._built[number].owner[0] for number in merged.get(one.kind, ()))
+            others.extend(stack[-1] for stack in equal if stack and stack != owner)
         return owner, tuple(dict.fromkeys(others))
 
 
@@ -126,9 +125,7 @@ def _take(properties: Any) -> List[int]:
     return sorted(int(key[len(MARK) :]) for key in keys)
 
 
-def _owners(
-    model: Any, owner_of: Callable[[Any], Optional[Stack]]
-) -> Dict[int, Optional[Stack]]:
+def _owners(model: Any, owner_of: Callable[[Any], Optional[Stack]]) -> Dict[int, Optional[Stack]]:
     """The owner of every node, by ``id``. A node inside a node's body was made with that node."""
     owners: Dict[int, Optional[Stack]] = {}
     for node, parent in walk(model):
@@ -183,7 +180,9 @@ def _shared_constants(
         origin = node.meta.get("node")
         if node.op_type != "Constant" or origin is None or node.outputs[0].name == origin.name:
             continue  # the last: an operation of its own, whose result others use
-        others = [user[-1] for user in users.get(id(node.outputs[0]), ()) if user != owners[id(node)]]
+        others = [
+            user[-1] for user in users.get(id(node.outputs[0]), ()) if user != owners[id(node)]
+        ]
         if others:
             shared[id(node)] = tuple(dict.fromkeys(others))
     return shared
@@ -221,8 +220,10 @@ def _attribute(attribute: Any) -> Tuple[str, str, str]:
     value = attribute.value
     if kind == "TENSOR":
         small = value.size <= _SMALL
-        return str(attribute.name), kind, f"{value.dtype}{value.shape}" + (
-            repr(value.tobytes()) if small else str(id(value))
+        return (
+            str(attribute.name),
+            kind,
+            f"{value.dtype}{value.shape}" + (repr(value.tobytes()) if small else str(id(value))),
         )
     return str(attribute.name), kind, repr(value) if kind not in ("GRAPH", "GRAPHS") else ""
 

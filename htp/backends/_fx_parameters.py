@@ -33,7 +33,7 @@ class ParameterNames:
     def follow(self, model: Any, record: GraphRecord) -> None:
         """Name the initializers that are left, and those that were folded from a single one."""
         for name, value in model.graph.initializers.items():
-            origins = (name,)
+            origins: Tuple[str, ...] = (name,)
             if name not in self._names:
                 origins = _folded_from(value.metadata_props.get(_FOLDED_FROM))
             if len(origins) == 1 and origins[0] in self._names:

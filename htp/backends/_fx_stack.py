@@ -2,8 +2,9 @@
 
 Needed where the model is an ``ExportedProgram``, so that no module runs any more, and for the few
 nodes that a pass of torch made without HTP's key. What torch writes differs from capture to
-capture: strict capture puts ``L['self']`` or ``_export_root`` before paths and ``_modules`` into
-them, and from 2.6 the keys end in the number of the call, ``@1``:
+capture. Strict capture puts ``_export_root`` before paths, or dynamo's root (``L['self']``
+if that is its name in ``forward``), and ``_modules`` into them. From 2.6 on the keys end in the
+number of the call, ``@1``; 2.5 wrote none, and every call of a module reads as its first:
 https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/_symbolic_trace.py#L519
 """
 
@@ -14,7 +15,7 @@ from htp.scope import ModuleCall, Stack
 
 __all__ = ["stack_of"]
 
-_ROOT = re.compile(r"^(L\['self'\]|L\[\"self\"\]|L__self__|_export_root)(\._export_root)?\.?")
+_ROOT = re.compile(r"^(L\[(['\"])\w+\2\]|L__self__|_export_root)(\._export_root)?\.?")
 _ITEM = re.compile(r"\.?_modules\[(['\"])([^'\"\]]+)\1\]")
 _INDEX = re.compile(r"\[(['\"]?)(\w+)\1\]")
 

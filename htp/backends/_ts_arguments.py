@@ -27,12 +27,6 @@ def build(export: Callable[..., Any], request: ExportRequest) -> Dict[str, Any]:
             "export_modules_as_functions names functions after scopes, which HTP replaces.",
             "leave it out; the tags say for every node which module it belongs to.",
         )
-    unknown = sorted(set(options) - set(accepted))
-    if unknown and not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
-        raise CaptureError(
-            f"torch.onnx.export of this release does not take {', '.join(unknown)}.",
-            did_you_mean(unknown[0], accepted),
-        )
     args, order = _positional(request)
     arguments: Dict[str, Any] = {"model": request.model, "args": args, **options}
     if "dynamo" in accepted:
@@ -69,13 +63,7 @@ def _positional(request: ExportRequest) -> Tuple[Tuple[Any, ...], List[Tuple[str
     signature = _signature(request.model)
     order: List[Tuple[str, Any]] = []
     if signature is not None:
-        try:
-            bound = signature.bind(*request.args, **request.kwargs)
-        except TypeError as error:
-            raise CaptureError(
-                f"The example inputs don't fit forward{signature}: {error}.",
-                "args and kwargs must be what the model is called with.",
-            ) from error
+        bound = signature.bind(*request.args, **request.kwargs)
         for name, value in bound.arguments.items():
             kind = signature.parameters[name].kind
             if kind is inspect.Parameter.VAR_POSITIONAL:

@@ -149,11 +149,17 @@ class Recorder:
         known = {name: node.owner for node in before.walk() for name in node.outputs}
         kinds = {name: node.op.rstrip("_") for node in before.walk() for name in node.outputs}
         made = {name: node for node in after.walk() for name in node.outputs}
+        users: Dict[str, Set[Optional[Stack]]] = {}
+        for node in before.walk():
+            for name in node.inputs:
+                users.setdefault(name, set()).add(node.owner)
         heads: Dict[str, Stack] = {}
         for old, new in _replaced(before, after):
             owner, node = known.get(old), made.get(new)
             if not owner or node is None or new in known:
                 continue
+            if not node.inputs and len(users.get(old, ())) > 1:
+                continue  # a constant that served several: its own users tell whose it is
             if not node.owner or node.op == kinds.get(old):
                 heads.setdefault(new, owner)
         for name, owner in heads.items():

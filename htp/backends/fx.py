@@ -14,22 +14,26 @@ torch exports as it always does, once and with the user's arguments. HTP watches
 import contextlib
 import inspect
 import re
-from typing import Any, Dict, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from htp import torch_release
 from htp.backends._fx_arguments import OTHER_BACKEND, export_arguments
-from htp.backends._fx_calls import KEY, Call, CallTracker
+from htp.backends._fx_calls import KEY, Call, CallTracker, missing_seam
 from htp.backends._fx_graph import MARK, opset_of
 from htp.backends._fx_marks import Marks
 from htp.backends._fx_parameters import ParameterNames
 from htp.backends._fx_stack import stack_of
 from htp.backends._modules import ModuleNames
+from htp.backends._patching import replaced
 from htp.backends.base import Capture, ExportRequest
 from htp.errors import CaptureError
 from htp.records import GraphRecord
 from htp.scope import Stack
 
 __all__ = ["FxBackend"]
+
+_BUILD = "_exported_program_to_onnx_program"
+"""torch's function that makes the ONNX graph of a traced program, in all releases from 2.5."""
 
 
 class FxBackend:
@@ -66,6 +70,7 @@ class FxBackend:
                 raise CaptureError(_told(error), OTHER_BACKEND) from error
             watch.collect(done)
         _check_opset(request.opset_version, done)
+        _check_axes(request, done)
         if request.path is None:
             data = done.model_proto.SerializeToString()
         else:
@@ -83,25 +88,23 @@ class _Watch:
         self._marks: Optional[Marks] = None
         self._after: Optional[GraphRecord] = None
         self._same = False
-        self._calls: Dict[Stack, None] = {}
+        self._calls: List[Stack] = []
+        self._written: Dict[Stack, None] = {}
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
         """Be told when torch has built a graph, and when it saves it."""
         from torch.onnx._internal.exporter import _core
 
-        build = _core._exported_program_to_onnx_program
+        build = getattr(_core, _BUILD)
 
         def htp_build(*args: Any, **kwargs: Any) -> Any:
             program = build(*args, **kwargs)
             self._built(program)
             return program
 
-        _core._exported_program_to_onnx_program = htp_build
-        try:
+        with replaced(_core, _BUILD, htp_build):
             yield
-        finally:
-            _core._exported_program_to_onnx_program = build
 
     def _built(self, program: Any) -> None:
         self._marks = Marks(program.model, self._owner)
@@ -113,6 +116,8 @@ class _Watch:
             # torch saves to a temporary file too, when it verifies a large model.
             if destination == self._path:
                 self.collect(program)
+                if kwargs.get("keep_initializers_as_inputs") and self._after is not None:
+                    self._after.inputs.extend(program.model.graph.initializers)
             return save(destination, *args, **kwargs)
 
         # On the instance: nobody else has this program, and nothing needs to be put back.
@@ -124,9 +129,11 @@ class _Watch:
             return None
         call: Optional[Call] = origin.meta.get(KEY)
         if call is not None:
-            self._calls = dict.fromkeys(call.calls)
+            self._calls = call.calls
             return call.stack
         written = stack_of(origin.meta.get("nn_module_stack") or {})
+        for depth in range(len(written or ())):
+            self._written.setdefault((written or ())[: depth + 1])
         return written
 
     def collect(self, program: Any) -> None:
@@ -147,13 +154,37 @@ class _Watch:
 
     def captured(self, data: bytes) -> Capture:
         """The capture of the file that torch wrote."""
-        assert self._after is not None and self._marks is not None
+        assert self._after is not None
+        assert self._marks is not None
+        if not any(node.owner for node in self._marks.before.nodes) and self._marks.before.nodes:
+            raise CaptureError(
+                f"torch {torch_release.TORCH} captured the model without its modules: it is "
+                "scripted, or torch.export failed on it and torch took torch.jit instead.",
+                OTHER_BACKEND,
+            )
         if MARK.encode() in data:
             raise CaptureError(
                 "A mark of HTP was left in the model.", "please report it with the model."
             )
         before = None if self._same else self._marks.before
-        return Capture(data, self._after, before, tuple(self._calls))
+        return Capture(data, self._after, before, tuple(self._calls or self._written))
+
+
+def _check_axes(request: ExportRequest, program: Any) -> None:
+    """Some releases fix an axis that was to be dynamic, without an error.
+
+    Raises:
+        htp.CaptureError: an axis is fixed.
+    """
+    wanted = request.dynamic_shapes or {}
+    for value in program.model.graph.inputs:
+        for axis, label in wanted.get(value.name, {}).items():
+            if value.shape is not None and isinstance(value.shape[axis], int):
+                raise CaptureError(
+                    f"torch {torch_release.TORCH} fixed axis {axis} ({label!r}) of "
+                    f"{value.name!r} to {value.shape[axis]}: the model or this release demands it.",
+                    OTHER_BACKEND,
+                )
 
 
 def _check_opset(asked: Optional[int], program: Any) -> None:
@@ -197,26 +228,9 @@ def _missing() -> Optional[str]:
             return (
                 f"torch.onnx.export(dynamo=True) needs the package {module!r}: pip install {module}"
             )
-    from torch._dynamo.output_graph import OutputGraph, SubgraphTracer
-    from torch._dynamo.variables import nn_module as dynamo_modules
-    from torch.fx import proxy, traceback
-    from torch.fx.experimental import proxy_tensor
     from torch.onnx._internal.exporter import _core
 
-    seams = (
-        (_core, "_exported_program_to_onnx_program"),
-        (OutputGraph, "__init__"),
-        (SubgraphTracer, "create_node"),
-        (dynamo_modules, "record_nn_module_stack"),
-        (getattr(proxy_tensor, "_ModuleStackTracer", None), "call_module"),
-        (proxy.TracerBase, "create_node"),
-        (traceback, "has_preserved_node_meta"),
-        (traceback, "get_current_meta"),
-    )
-    for owner, name in seams:
-        if not hasattr(owner, name):
-            return f"torch {torch_release.TORCH} lacks {getattr(owner, '__name__', owner)}.{name}"
-    announced = list(inspect.signature(dynamo_modules.record_nn_module_stack).parameters)
-    if announced != ["module_key", "source", "tx", "mod"]:
-        return f"torch {torch_release.TORCH} announces modules to dynamo as {announced}"
-    return None
+    lacking = missing_seam()
+    if lacking is None and not hasattr(_core, _BUILD):
+        lacking = f"{_core.__name__}.{_BUILD}"
+    return f"torch {torch_release.TORCH} lacks {lacking}" if lacking else None

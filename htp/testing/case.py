@@ -6,6 +6,7 @@ module it came from, whatever a capture backend believes.
 """
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import torch
@@ -18,7 +19,7 @@ class Inputs(NamedTuple):
     """Example inputs of a ``forward``."""
 
     args: Tuple[Any, ...] = ()
-    kwargs: Dict[str, Any] = {}
+    kwargs: Mapping[str, Any] = MappingProxyType({})
 
 
 class Example(NamedTuple):
@@ -26,7 +27,7 @@ class Example(NamedTuple):
 
     model: nn.Module
     args: Tuple[Any, ...]
-    kwargs: Dict[str, Any] = {}
+    kwargs: Mapping[str, Any] = MappingProxyType({})
 
 
 class Marked(nn.Module):

@@ -111,13 +111,13 @@ def watched(model: nn.Module) -> Iterator[_Watch]:
             watch.active.pop()
 
     marked = [module for _, module in modules_of(model) if isinstance(module, Marked)]
-    nn.Module.__call__ = call  # type: ignore[method-assign]
+    nn.Module.__call__ = call
     for module in marked:
         module.log = watch.log
     try:
         yield watch
     finally:
-        nn.Module.__call__ = original  # type: ignore[method-assign]
+        nn.Module.__call__ = original
         for module in marked:
             module.__dict__.pop("log", None)
 

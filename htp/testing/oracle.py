@@ -103,8 +103,11 @@ def _marked(tagged: Any, factors: Set[float]) -> Iterator[Tuple[float, onnx.Node
 
 
 def marked_owners(tagged: Any, truth: Truth) -> List[str]:
-    """The owners that the tags name for the marks, in any order of the nodes: sorted."""
-    return sorted(_short(tag) for _, _, tag in _marked(tagged, set(_by_factor(truth.marks))))
+    """The owners that the tags name for the marks, merged ones too, sorted."""
+    found = []
+    for _, _, tag in _marked(tagged, set(_by_factor(truth.marks))):
+        found += [_short(tag), *(_short(call) for call in tag.shared)]
+    return sorted(found)
 
 
 def verdicts(tagged: Any, truth: Truth) -> List[Verdict]:

@@ -1,8 +1,9 @@
-"""What torch itself writes: ``python -m htp.testing.plain EXPORTER FOLDER CASE...``
+"""What torch itself writes for the models of the suite.
 
-Runs plain ``torch.onnx.export`` on the models of the suite, in a process in which ``htp`` does not
-export. (``htp:BACKEND`` as the exporter runs ``htp.export`` instead, for what needs a new process.) Each case goes to ``FOLDER/CASE/model.onnx``, or its error to ``FOLDER/CASE/error.txt``; the file
-``FOLDER/CASE/done`` says that it is complete.
+``python -m htp.testing.plain EXPORTER FOLDER CASE...`` runs plain ``torch.onnx.export`` in a
+process in which HTP does not export; ``htp:BACKEND`` as the exporter runs ``htp.export`` instead,
+for what needs a new process. Each case goes to ``FOLDER/CASE/model.onnx``, or its error to
+``FOLDER/CASE/error.txt``; the file ``FOLDER/CASE/done`` says that it is complete.
 """
 
 import inspect
@@ -45,7 +46,7 @@ def _fx(case: Case, path: str) -> None:
     if shapes is not None:
         names = options.get("input_names") or parameters
         dims: Dict[str, Any] = {}
-        # By position: torch 2.6 wants the keys of a dictionary to be input_names, others parameters.
+        # By position: as keys, torch 2.6 wants input_names and other releases want parameters.
         options["dynamic_shapes"] = tuple(
             {axis: _dim(label, dims) for axis, label in shapes[name].items()}
             if name in shapes

@@ -17,7 +17,16 @@ import htp
 from htp.testing.case import Case, Example
 from htp.testing.eager import Truth, truth_of
 
-__all__ = ["DONE", "Exported", "Workshop", "flat_tensors", "named_inputs", "run_eager", "run_onnx", "shown"]
+__all__ = [
+    "DONE",
+    "Exported",
+    "Workshop",
+    "flat_tensors",
+    "named_inputs",
+    "run_eager",
+    "run_onnx",
+    "shown",
+]
 
 DONE = "done"
 """The file that says that torch's own export of a case is complete."""
@@ -60,7 +69,7 @@ class Workshop:
         self._exported: Dict[Tuple[str, str], Exported] = {}
         self._failed: Dict[Tuple[str, str], Exception] = {}
         self._truths: Dict[str, Truth] = {}
-        self._processes: Dict[Tuple[str, str], Tuple["subprocess.Popen[bytes]", str]] = {}
+        self._processes: Dict[Tuple[str, str], Tuple[subprocess.Popen[bytes], str]] = {}
 
     def truth(self, case: Case) -> Truth:
         """What a case does, watched once."""
@@ -101,7 +110,9 @@ class Workshop:
         """
         folder = os.path.join(self.folder, "fresh", exporter.replace(":", "-"), names[0])
         os.makedirs(folder)
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
+        environment = dict(
+            os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path)
+        )
         script = [sys.executable, "-W", "ignore", "-m", "htp.testing.plain"]
         with open(os.path.join(folder, "log.txt"), "wb") as log:
             process = subprocess.Popen(

@@ -73,11 +73,16 @@ def _owned_by_htp(value: Any) -> bool:
     )
 
 
+def _is_torchs(hook: Any) -> bool:
+    return str(getattr(hook, "__module__", "")).startswith("torch.")
+
+
 def _process() -> Dict[str, Any]:
+    # A failed torch.export of torch 2.6 leaves a hook of its own behind, with HTP or without.
     hooks = {
-        name: tuple(value)
-        for name, value in vars(torch.nn.modules.module).items()
-        if name.startswith("_global_") and isinstance(value, dict)
+        name: [hook for hook in hooks.values() if not _is_torchs(hook)]
+        for name, hooks in vars(torch.nn.modules.module).items()
+        if name.startswith("_global_") and isinstance(hooks, dict)
     }
     state = {
         "warning filters": list(warnings.filters),
@@ -114,17 +119,18 @@ class _ModelState:
     def differences(self, model: nn.Module) -> List[str]:
         """What of the model is not as it was."""
         now = _ModelState(model)
-        found = []
-        for path, before in self.modules.items():
-            after = now.modules.get(path, {})
-            for name in sorted(set(before) | set(after)):
-                if not _same(before.get(name), after.get(name)):
-                    found.append(
-                        f"model.{path}: {name} was {before.get(name)}, is {after.get(name)}"
-                    )
-        for name, tensor in self.values.items():
-            if name not in now.values or not torch.equal(tensor, now.values[name]):
-                found.append(f"state_dict()[{name!r}] has other values")
+        found = [
+            f"model.{path}: {name} was {before.get(name)}, is {after.get(name)}"
+            for path, before in self.modules.items()
+            for after in [now.modules.get(path, {})]
+            for name in sorted(set(before) | set(after))
+            if not _same(before.get(name), after.get(name))
+        ]
+        found += [
+            f"state_dict()[{name!r}] has other values"
+            for name, tensor in self.values.items()
+            if name not in now.values or not torch.equal(tensor, now.values[name])
+        ]
         return found
 
 

@@ -66,7 +66,7 @@ class Nested(Marked):
     def forward(self, x: Tensor) -> Tensor:
         x = self.outer(x)
         for row in self.rows:
-            for cell in row:  # type: ignore[attr-defined]
+            for cell in row:
                 x = cell(x)
         return self.mark(x)
 
@@ -135,7 +135,9 @@ class Replaced(Marked):
 
 
 _REPLACED = (
-    ("left.a", "left.a@1", "left.b", "left") + ("right.a", "right.a@1", "right.b", "right") + ("",)
+    *("left.a", "left.a@1", "left.b", "left"),
+    *("right.a", "right.a@1", "right.b", "right"),
+    "",
 )
 
 

@@ -35,8 +35,8 @@ class ConvUnit(Marked):
         super().__init__()
         self.conv = nn.Conv2d(channels, out, 3, padding=1)
         self.norm = nn.BatchNorm2d(out)
-        nn.init.uniform_(self.norm.running_mean, -0.5, 0.5)  # type: ignore[arg-type]
-        nn.init.uniform_(self.norm.running_var, 0.5, 1.5)  # type: ignore[arg-type]
+        nn.init.uniform_(self.norm.running_mean, -0.5, 0.5)
+        nn.init.uniform_(self.norm.running_var, 0.5, 1.5)
         nn.init.uniform_(self.norm.weight, 0.5, 1.5)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -56,7 +56,7 @@ class Attention(Marked):
 
     def split(self, x: Tensor) -> Tensor:
         """Batch, heads, steps, width of a head."""
-        shape = x.shape[:-1] + (self.heads, x.shape[-1] // self.heads)
+        shape = (*x.shape[:-1], self.heads, x.shape[-1] // self.heads)
         return x.reshape(shape).permute(0, 2, 1, 3)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ class Encoder(Marked):
 
 
 class CrossAttention(Marked):
-    """torch's own attention over another sequence; ``out_proj`` is a module that is never called."""
+    """torch's own attention over another sequence; its module ``out_proj`` is never called."""
 
     def __init__(self) -> None:
         super().__init__()
