@@ -8,14 +8,15 @@ import json
 import os
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Dict, Final, List, Optional
+from typing import Dict, Final, List, Mapping, Optional
 
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 __all__ = ["COMPANIONS", "ONNX_SINCE", "KnownBreak", "installed", "known_breaks"]
 
-COMPANIONS = ("onnx", "onnxscript", "onnx-ir", "protobuf", "onnxruntime", "numpy")
+COMPANIONS = ("onnx", "onnxscript", "onnx-ir", "protobuf", "onnxruntime", "numpy", "setuptools")
 """Distributions whose versions decide whether an export works."""
 
 ONNX_SINCE: Final = Version("1.16")
@@ -32,6 +33,7 @@ class KnownBreak:
         bad: its versions that fail, as a PEP 440 specifier.
         error: what is seen, in one line.
         works: the pin that works in its place.
+        beside: what else must be installed for it to fail, as a requirement; ``""`` for nothing.
     """
 
     torch: str
@@ -39,14 +41,21 @@ class KnownBreak:
     bad: str
     error: str
     works: str
+    beside: str = ""
 
-    def hits(self, version: Optional[str]) -> bool:
-        """Whether that version of the package is one of the bad ones."""
-        try:
-            parsed = Version(version or "")
-        except InvalidVersion:
-            return False
-        return SpecifierSet(self.bad).contains(parsed, prereleases=True)
+    def hits(self, packages: Mapping[str, Optional[str]]) -> bool:
+        """Whether the installed versions are such a combination."""
+        beside = Requirement(self.beside) if self.beside else None
+        return _within(packages.get(self.package), SpecifierSet(self.bad)) and (
+            beside is None or _within(packages.get(beside.name), beside.specifier)
+        )
+
+
+def _within(version: Optional[str], specifier: SpecifierSet) -> bool:
+    try:
+        return specifier.contains(Version(version or ""), prereleases=True)
+    except InvalidVersion:
+        return False
 
 
 def installed() -> Dict[str, Optional[str]]:

@@ -15,11 +15,11 @@ __all__ = ["COMPANIONS", "CONSTRAINTS", "Pins", "all_pins", "read_pins"]
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints"
 
-COMPANIONS = (
-    *("onnx", "onnxscript", "onnx-ir", "protobuf", "numpy", "onnxruntime", "transformers"),
-    "setuptools",  # torch 1.10 and 1.11 import it at run time and do not say so
-)
+COMPANIONS = ("onnx", "onnxscript", "onnx-ir", "protobuf", "numpy", "onnxruntime", "transformers")
 """What a test session installs beside torch, where the file pins it."""
+
+UNDECLARED = ("setuptools",)
+"""What some torch imports at run time and does not ask for: 1.10 and 1.11."""
 
 _NAME = re.compile(r"torch(\d+\.\d+)\.txt")
 _PYTHON = re.compile(r"# python (3\.\d+)")
@@ -43,8 +43,8 @@ class Pins(NamedTuple):
 
     @property
     def companions(self) -> List[str]:
-        """Names of the pinned companions, in the order of ``COMPANIONS``."""
-        return [name for name in COMPANIONS if name in self.versions]
+        """Names of what is installed beside torch: the pinned ones, in the order of the lists."""
+        return [name for name in (*COMPANIONS, *UNDECLARED) if name in self.versions]
 
 
 def read_pins(path: Path) -> Pins:

@@ -57,8 +57,7 @@ class Report:
             "backends": [asdict(info) for info in self.backends],
             "packages": self.packages,
             "known_breaks": [
-                {**asdict(row), "installed": row.hits(self.packages.get(row.package))}
-                for row in self.breaks
+                {**asdict(row), "installed": row.hits(self.packages)} for row in self.breaks
             ],
             "problems": self.problems,
             "notes": self.notes,
@@ -93,7 +92,7 @@ def examine() -> Report:
         )
     for row in report.breaks:
         version = report.packages.get(row.package)
-        if row.hits(version):
+        if row.hits(report.packages):
             report.problems.append(
                 f"{row.package} {version} is known to break exports with torch "
                 f"{torch_release.TORCH}: {row.error}\nHint: pip install '{row.works}'"
@@ -164,7 +163,9 @@ def _advice(report: Report, package: str) -> Any:
 
     rows = [row for row in report.breaks if row.package == package]
     lines = [
-        f"{row.package}{row.bad} breaks with torch{row.torch}; use {row.works}" for row in rows
+        f"{row.package}{row.bad} breaks with torch{row.torch}"
+        f"{' and ' + row.beside if row.beside else ''}; use {row.works}"
+        for row in rows
     ]
-    broken = any(row.hits(report.packages.get(package)) for row in rows)
+    broken = any(row.hits(report.packages) for row in rows)
     return Text("\n".join(lines), "red" if broken else "dim")

@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 import click
@@ -101,7 +102,7 @@ def working(text: str) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def quiet_torch() -> Iterator[None]:
-    """Keep torch from logging what HTP's own error says, and that torchvision is not installed.
+    """Keep torch from telling what HTP's own error says, and that torchvision is not installed.
 
     From 2.5 torch logs the traceback of every failed attempt. Other warnings pass, and so does
     everything with ``--traceback`` or where torch's own ``TORCH_LOGS`` is set.
@@ -122,7 +123,8 @@ def quiet_torch() -> Iterator[None]:
     for handler in handlers:
         handler.addFilter(_worth_telling)
     try:
-        yield
+        with redirect_stdout(StringIO()):  # 2.0 prints a banner of its diagnostics
+            yield
     finally:
         for handler in handlers:
             handler.removeFilter(_worth_telling)
