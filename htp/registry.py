@@ -301,7 +301,7 @@ def reason_against(spec: BackendSpec) -> Optional[str]:
         return f"needs torch{spec.torch}"
     try:
         return _instance(spec).probe()
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: a library of torch's cannot be loaded
         hint = f" (install {spec.install})" if spec.install else ""
         return f"cannot be imported: {error}{hint}"
 

@@ -1,6 +1,7 @@
 """Models whose weights lie in data files, small ones here and one above 2 GB when asked for."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -24,19 +25,22 @@ def small():
     return nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 8)).eval()
 
 
-@pytest.fixture(params=USABLE)
-def outside(request, tmp_path):
-    """A tagged model with its weights in a data file, and the same without tags."""
-    folder = tmp_path / "outside"
-    folder.mkdir()
+@pytest.fixture(scope="module", params=USABLE)
+def first(request, tmp_path_factory):
+    """A tagged model with its weights in a data file, and the same as it was exported."""
+    folder = tmp_path_factory.mktemp("first")
     tagged = htp.export(small(), (torch.ones(1, 64),), folder / "first.onnx", backend=request.param)
-    model = onnx.load(str(folder / "first.onnx"))
+    target = tmp_path_factory.mktemp("outside")
     options = {"save_as_external_data": True, "size_threshold": 0, "location": "weights.bin"}
-    onnx.save_model(model, str(folder / "model.onnx"), **options)
-    for name in os.listdir(folder):
-        if name not in ("model.onnx", "weights.bin"):
-            os.remove(folder / name)
-    return folder, tagged
+    onnx.save_model(onnx.load(str(folder / "first.onnx")), str(target / "model.onnx"), **options)
+    return target, tagged
+
+
+@pytest.fixture
+def outside(first, tmp_path):
+    """Its folder, to be changed at will."""
+    folder, tagged = first
+    return shutil.copytree(folder, tmp_path / "outside"), tagged
 
 
 def tags(tagged):

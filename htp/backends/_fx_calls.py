@@ -14,61 +14,17 @@ into ``node.meta`` under its own key as each FX node is created:
   https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/proxy.py#L172
 """
 
-import contextlib
 import inspect
-import linecache
-import re
-import sys
+from contextlib import ExitStack, contextmanager, nullcontext
+from threading import get_ident
 from typing import Any, Dict, Iterator, List, Optional
 
+from htp.backends._fx_meta import KEY, Attempt, Call, call_of_line, call_of_meta, is_body
 from htp.backends._modules import ModuleNames, type_name
 from htp.backends._patching import replaced
-from htp.scope import ModuleCall, Stack
+from htp.scope import ModuleCall
 
-__all__ = ["KEY", "Call", "CallTracker", "missing_seam"]
-
-KEY = "pkg.htp.call"
-"""Where the innermost call stands in ``torch.fx.Node.meta``. Never exported."""
-
-
-class _Attempt:
-    """One attempt at capturing the model. torch may need several until one succeeds."""
-
-    def __init__(self) -> None:
-        self.calls: List[Stack] = []
-        self.count: Dict[int, int] = {}
-
-
-class Call:
-    """One call of a module.
-
-    Attributes:
-        stack: the module calls from the root to this one.
-        parent: the enclosing call, None for the root.
-        module: identity of the module.
-        attempt: what the call was seen in.
-        replayed: seen by dynamo while the model was running, in a body that is about to be traced
-            once more, and more than once when dynamo remembers it. Each of those is a call.
-    """
-
-    __slots__ = ("attempt", "module", "parent", "replayed", "stack")
-
-    def __init__(
-        self, stack: Stack, parent: Optional["Call"], module: int, attempt: _Attempt, replayed: bool
-    ) -> None:
-        self.stack = stack
-        self.parent = parent
-        self.module = module
-        self.attempt = attempt
-        self.replayed = replayed
-
-    def __deepcopy__(self, memo: Dict[int, Any]) -> "Call":
-        return self  # torch copies meta; a copy would be another call
-
-    @property
-    def calls(self) -> List[Stack]:
-        """Every call of the attempt that this call was seen in, in order."""
-        return self.attempt.calls
+__all__ = ["CallTracker", "missing_seam"]
 
 
 class CallTracker:
@@ -91,7 +47,7 @@ class CallTracker:
         self._replays: Dict[Call, Call] = {}
 
     def _new(
-        self, module: int, parent: Optional[Call], attempt: _Attempt, replayed: bool = False
+        self, module: int, parent: Optional[Call], attempt: Attempt, replayed: bool = False
     ) -> Call:
         number = attempt.count.get(module, 0)
         above = parent.stack if parent else ()
@@ -120,8 +76,8 @@ class CallTracker:
                 return self._strict
             return self._new(key, self._strict, self._strict.attempt)
         if not dynamo and key == self._root:
-            return self._new(key, None, _Attempt())
-        again = _call_of_meta()
+            return self._new(key, None, Attempt())
+        again = call_of_meta()
         if again is not None:
             # dynamo left a module whole, and now it runs as one node of the graph that dynamo made.
             return again if again.module == key else self._new_late(key, again)
@@ -137,7 +93,7 @@ class CallTracker:
         calls.insert(inside[-1] + 1, calls.pop())
         return call
 
-    @contextlib.contextmanager
+    @contextmanager
     def _run(self, module: Any, dynamo: bool) -> Iterator[None]:
         """Let ``module`` be the innermost one, if it is one of the model's."""
         call = self._enter(module, dynamo)
@@ -151,10 +107,10 @@ class CallTracker:
         finally:
             del self._running[depth:]
 
-    @contextlib.contextmanager
+    @contextmanager
     def _run_body(self) -> Iterator[None]:
         """Let the code run that torch wrote for a body, whose nodes know their calls."""
-        self._bodies.append(_call_of_meta())
+        self._bodies.append(call_of_meta())
         try:
             yield
         finally:
@@ -170,9 +126,9 @@ class CallTracker:
         running = self._running[-1] if self._running else None
         if dynamo:
             return running or self._strict
-        before = _call_of_meta()
+        before = call_of_meta()
         if self._bodies and before is self._bodies[-1]:
-            before = _call_of_line() or before
+            before = call_of_line() or before
         if running is None:
             return before
         if before is not None and before.replayed:
@@ -192,7 +148,7 @@ class CallTracker:
             self._replays[call] = self._new(call.module, parent, running.attempt)
         return self._replays[call]
 
-    @contextlib.contextmanager
+    @contextmanager
     def following(self) -> Iterator[None]:
         """Follow the calls meanwhile. What torch had before is put back whatever happens."""
         from torch._dynamo.output_graph import OutputGraph, SubgraphTracer
@@ -201,6 +157,7 @@ class CallTracker:
         from torch.fx.proxy import TracerBase
 
         tracker = self
+        thread = get_ident()  # another one may be compiling a model of its own
         create_node = TracerBase.create_node
         call_module = Tracer.call_module
         announce = dynamo_modules.record_nn_module_stack
@@ -208,27 +165,32 @@ class CallTracker:
 
         def htp_create_node(self: Any, *args: Any, **kwargs: Any) -> Any:
             node = create_node(self, *args, **kwargs)
+            if get_ident() != thread:
+                return node
             call = tracker._owner(node.op, isinstance(self, SubgraphTracer))
             if call is not None:
                 node.meta[KEY] = call
             return node
 
         def htp_call_module(self: Any, m: Any, forward: Any, args: Any, kwargs: Any) -> Any:
-            with tracker._run_body() if _is_body(m) else tracker._run(m, dynamo=False):
+            if get_ident() != thread:
+                return call_module(self, m, forward, args, kwargs)
+            with tracker._run_body() if is_body(m) else tracker._run(m, dynamo=False):
                 return call_module(self, m, forward, args, kwargs)
 
-        @contextlib.contextmanager
+        @contextmanager
         def htp_announce(module_key: Any, source: Any, tx: Any, mod: Any) -> Iterator[None]:
-            with tracker._run(mod, dynamo=True), announce(module_key, source, tx, mod):
+            ours: Any = tracker._run(mod, dynamo=True) if get_ident() == thread else nullcontext()
+            with ours, announce(module_key, source, tx, mod):
                 yield
 
         def htp_begin(self: Any, *args: Any, **kwargs: Any) -> None:
             # Once for each time that dynamo starts to read. Strict, if nothing is running.
-            if not tracker._running:
-                tracker._strict = tracker._new(tracker._root, None, _Attempt())
+            if get_ident() == thread and not tracker._running:
+                tracker._strict = tracker._new(tracker._root, None, Attempt())
             begin(self, *args, **kwargs)
 
-        with contextlib.ExitStack() as seams:
+        with ExitStack() as seams:
             seams.enter_context(replaced(TracerBase, "create_node", htp_create_node))
             seams.enter_context(replaced(Tracer, "call_module", htp_call_module))
             seams.enter_context(replaced(dynamo_modules, "record_nn_module_stack", htp_announce))
@@ -269,43 +231,3 @@ def _identity(module: Any) -> int:
     # Non-strict capture hands out proxies of modules. They share the module's __dict__:
     # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/experimental/proxy_tensor.py#L1640
     return id(module.__dict__)
-
-
-def _is_body(module: Any) -> bool:
-    """Whether torch made a module of a part of the model that HTP has seen before."""
-    from torch.fx import GraphModule
-
-    return isinstance(module, GraphModule) and any(KEY in node.meta for node in module.graph.nodes)
-
-
-def _call_of_meta() -> Optional[Call]:
-    """The call of the node that torch is tracing again, if it is."""
-    from torch.fx import traceback
-
-    if not traceback.has_preserved_node_meta():
-        return None
-    call: Optional[Call] = traceback.get_current_meta().get(KEY)
-    return call
-
-
-def _call_of_line() -> Optional[Call]:
-    """The call of the line of a body that is running now.
-
-    Bodies that torch cut out of the model (of ``torch.cond``, under ``torch.no_grad``) run as Python
-    code, one line for each node, and each line begins with the node's name. To run them node by
-    node instead would write other stack traces into the file.
-    """
-    frame = sys._getframe(3)
-    while frame.f_back is not None:
-        code = frame.f_code
-        if code.co_name == "forward" and code.co_filename.startswith("<eval_with_key>"):
-            graph = getattr(frame.f_locals.get("self"), "graph", None)
-            line = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals)
-            name = re.match(r"\s*(\w+)", line)
-            for node in graph.nodes if graph is not None and name else ():
-                if name and node.name == name.group(1):
-                    call: Optional[Call] = node.meta.get(KEY)
-                    return call
-            return None
-        frame = frame.f_back
-    return None

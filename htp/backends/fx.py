@@ -18,9 +18,10 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from htp import torch_release
 from htp.backends._fx_arguments import OTHER_BACKEND, export_arguments
-from htp.backends._fx_calls import KEY, Call, CallTracker, missing_seam
+from htp.backends._fx_calls import CallTracker, missing_seam
 from htp.backends._fx_graph import MARK, opset_of
 from htp.backends._fx_marks import Marks
+from htp.backends._fx_meta import KEY, Call
 from htp.backends._fx_parameters import ParameterNames
 from htp.backends._fx_stack import stack_of
 from htp.backends._modules import ModuleNames
@@ -72,7 +73,7 @@ class FxBackend:
         _check_opset(request.opset_version, done)
         _check_axes(request, done)
         if request.path is None:
-            data = done.model_proto.SerializeToString()
+            data = _serialized(done)
         else:
             with open(request.path, "rb") as file:
                 data = file.read()
@@ -170,6 +171,18 @@ class _Watch:
         return Capture(data, self._after, before, tuple(self._calls or self._written))
 
 
+def _serialized(program: Any) -> bytes:
+    try:
+        data: bytes = program.model_proto.SerializeToString()
+    except Exception as error:
+        raise CaptureError(
+            f"The model can't be serialised in one piece: {type(error).__name__}: "
+            f"{_first_line(error)}",
+            "ONNX files end at 2 GiB; give a path, so that the weights lie beside the file.",
+        ) from error
+    return data
+
+
 def _check_axes(request: ExportRequest, program: Any) -> None:
     """Some releases fix an axis that was to be dynamic, without an error.
 
@@ -204,14 +217,17 @@ def _told(error: BaseException) -> str:
     at: Optional[BaseException] = error
     while at is not None and at not in seen and len(seen) < 4:
         seen = (*seen, at)
-        lines.append(f"{type(at).__name__}: {_first_line(at)}")
+        lines.append(f"{type(at).__name__}: {_first_line(at, whole=at.__cause__ is None)}")
         at = at.__cause__
     return "\n".join(lines)
 
 
-def _first_line(error: BaseException) -> str:
+def _first_line(error: BaseException, *, whole: bool = False) -> str:
+    """The first line of an error's text; with ``whole``, the next as well if it is announced."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    return next((line.strip() for line in plain.splitlines() if line.strip()), "")
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    announced = whole and lines and lines[0].endswith(":")
+    return " ".join(lines[: 2 if announced else 1])
 
 
 def _missing() -> Optional[str]:

@@ -10,21 +10,11 @@ from htp.testing.running import Workshop, shown
 __all__ = ["Agreement", "comparable"]
 
 _ONE_FOR_ONE = {
-    name: name
-    for name in [
-        "Conv",
-        "Erf",
-        "GRU",
-        "LayerNormalization",
-        "LSTM",
-        "Relu",
-        "Sigmoid",
-        "Sin",
-        "Softmax",
-        "Tanh",
-    ]
+    **{name: name for name in ("Conv", "Erf", "GRU", "LayerNormalization", "LSTM")},
+    **{name: name for name in ("Relu", "Sigmoid", "Sin", "Softmax", "Tanh")},
+    "MatMul": "MatMul or Gemm",
+    "Gemm": "MatMul or Gemm",
 }
-_ONE_FOR_ONE.update(dict.fromkeys(("MatMul", "Gemm"), "MatMul or Gemm"))
 """Operators that every exporter makes one of for one operation, and what to count them as."""
 
 

@@ -1,0 +1,96 @@
+"""What FX nodes tell of module calls: HTP's key in their meta, and how to come by it.
+
+The key is copied wherever torch copies a node, and found again where torch traces one anew.
+"""
+
+import linecache
+import re
+import sys
+from typing import Any, Dict, List, Optional
+
+from htp.scope import Stack
+
+__all__ = ["KEY", "Attempt", "Call", "call_of_line", "call_of_meta", "is_body"]
+
+KEY = "pkg.htp.call"
+"""Where the innermost call stands in ``torch.fx.Node.meta``. Never exported."""
+
+
+class Attempt:
+    """One attempt at capturing the model. torch may need several until one succeeds."""
+
+    def __init__(self) -> None:
+        self.calls: List[Stack] = []
+        self.count: Dict[int, int] = {}
+
+
+class Call:
+    """One call of a module.
+
+    Attributes:
+        stack: the module calls from the root to this one.
+        parent: the enclosing call, None for the root.
+        module: identity of the module.
+        attempt: what the call was seen in.
+        replayed: seen by dynamo while the model was running, in a body that is about to be traced
+            once more, and more than once when dynamo remembers it. Each of those is a call.
+    """
+
+    __slots__ = ("attempt", "module", "parent", "replayed", "stack")
+
+    def __init__(
+        self, stack: Stack, parent: Optional["Call"], module: int, attempt: Attempt, replayed: bool
+    ) -> None:
+        self.stack = stack
+        self.parent = parent
+        self.module = module
+        self.attempt = attempt
+        self.replayed = replayed
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "Call":
+        return self  # torch copies meta; a copy would be another call
+
+    @property
+    def calls(self) -> List[Stack]:
+        """Every call of the attempt that this call was seen in, in order."""
+        return self.attempt.calls
+
+
+def is_body(module: Any) -> bool:
+    """Whether torch made a module of a part of the model that HTP has seen before."""
+    from torch.fx import GraphModule
+
+    return isinstance(module, GraphModule) and any(KEY in node.meta for node in module.graph.nodes)
+
+
+def call_of_meta() -> Optional[Call]:
+    """The call of the node that torch is tracing again, if it is."""
+    from torch.fx import traceback
+
+    if not traceback.has_preserved_node_meta():
+        return None
+    call: Optional[Call] = traceback.get_current_meta().get(KEY)
+    return call
+
+
+def call_of_line() -> Optional[Call]:
+    """The call of the line of a body that is running now.
+
+    Bodies that torch cut out of the model (of ``torch.cond``, under ``torch.no_grad``) run as code
+    of one line for each node, and each line begins with the node's name. To run them node by node
+    instead would write other stack traces into the file.
+    """
+    frame = sys._getframe(3)
+    while frame.f_back is not None:
+        code = frame.f_code
+        if code.co_name == "forward" and code.co_filename.startswith("<eval_with_key>"):
+            graph = getattr(frame.f_locals.get("self"), "graph", None)
+            line = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals)
+            name = re.match(r"\s*(\w+)", line)
+            for node in graph.nodes if graph is not None and name else ():
+                if name and node.name == name.group(1):
+                    call: Optional[Call] = node.meta.get(KEY)
+                    return call
+            return None
+        frame = frame.f_back
+    return None
