@@ -1,4 +1,4 @@
-"""How ``htp.export`` takes its arguments, and models that are odd in other ways than the suite's."""
+"""How ``htp.export`` takes its arguments, and models that are odd in other ways."""
 
 import ast
 

@@ -155,12 +155,12 @@ class Recorder:
                 users.setdefault(name, set()).add(node.owner)
         heads: Dict[str, Stack] = {}
         for old, new in _replaced(before, after):
-            owner, node = known.get(old), made.get(new)
-            if not owner or node is None or new in known:
+            owner, maker = known.get(old), made.get(new)
+            if not owner or maker is None or new in known:
                 continue
-            if not node.inputs and len(users.get(old, ())) > 1:
+            if not maker.inputs and len(users.get(old, ())) > 1:
                 continue  # a constant that served several: its own users tell whose it is
-            if not node.owner or node.op == kinds.get(old):
+            if not maker.owner or maker.op == kinds.get(old):
                 heads.setdefault(new, owner)
         for name, owner in heads.items():
             self.owners.setdefault(int(name), owner)
