@@ -15,7 +15,7 @@ OTHER_BACKEND = (
 
 
 def export_arguments(request: ExportRequest, program: bool) -> Dict[str, Any]:
-    """The keyword arguments of ``torch.onnx.export``, without model, args and f.
+    """The keyword arguments of ``torch.onnx.export``, without model and f.
 
     Args:
         request: what the user asked for.
@@ -43,8 +43,9 @@ def export_arguments(request: ExportRequest, program: bool) -> Dict[str, Any]:
     if "fallback" in accepted:
         # https://github.com/pytorch/pytorch/blob/v2.5.0/torch/onnx/_internal/exporter/_compat.py#L172
         arguments["fallback"] = False
-    if request.kwargs:
-        arguments["kwargs"] = _keywords(request)
+    arguments["args"], keywords = _inputs(request)
+    if keywords:
+        arguments["kwargs"] = keywords
     if request.input_names is not None:
         arguments["input_names"] = list(request.input_names)
     if request.output_names is not None:
@@ -121,6 +122,20 @@ def _bound(request: ExportRequest) -> Dict[str, Any]:
             "args are its positional and kwargs its keyword inputs.",
         ) from error
     return dict(bound.arguments)
+
+
+def _inputs(request: ExportRequest) -> Tuple[Tuple[Any, ...], Dict[str, Any]]:
+    """Positional and keyword inputs.
+
+    torch takes a dictionary in the last place for the keyword inputs when there are none, so one
+    that is an input itself goes by its name:
+    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_compat.py#L38
+    """
+    keywords = _keywords(request)
+    if keywords or not (request.args and isinstance(request.args[-1], dict)):
+        return request.args, keywords
+    names = list(inspect.signature(request.model.forward).parameters)
+    return request.args[:-1], {names[len(request.args) - 1]: request.args[-1]}
 
 
 def _keywords(request: ExportRequest) -> Dict[str, Any]:

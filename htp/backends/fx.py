@@ -66,7 +66,7 @@ class FxBackend:
         following = tracker.following() if tracker else contextlib.nullcontext()
         with following, watch.watching():
             try:
-                done = torch.onnx.export(request.model, request.args, request.path, **arguments)
+                done = torch.onnx.export(request.model, f=request.path, **arguments)
             except Exception as error:
                 raise CaptureError(_told(error), OTHER_BACKEND) from error
             watch.collect(done)
