@@ -212,6 +212,9 @@ def test_other_tools_can_read_the_tags(backend, tmp_path):
         props = {prop.key: prop.value for prop in node.metadata_props}
         scopes = ast.literal_eval(props["pkg.torch.onnx.name_scopes"])
         classes = ast.literal_eval(props["pkg.torch.onnx.class_hierarchy"])
-        assert len(scopes) == len(classes)
-        assert scopes[:2] == ["", props["pkg.htp.path"]]
-        assert props["namespace"].split("/")[1].startswith(f"{props['pkg.htp.path']}: ")
+        assert len(scopes) == len(classes) == 3
+        assert len(props["namespace"].split("/")) == 3
+        if backend == "torchscript":  # otherwise torch wrote them, and 2.5 wrote L['fn']
+            path = props["pkg.htp.path"]
+            assert scopes[:2] == ["", path]
+            assert props["namespace"].split("/")[1].startswith(f"{path}: ")

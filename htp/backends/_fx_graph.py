@@ -4,12 +4,23 @@ The IR is ``onnx_ir`` (once ``onnxscript.ir``). Nothing of it is imported: which
 uses is torch's business, and both look alike from outside.
 """
 
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from dataclasses import replace
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from htp.records import GraphRecord, NodeRecord
 from htp.scope import ModuleCall, Stack
 
-__all__ = ["MARK", "Owner", "bodies", "identifier", "opset_of", "record", "walk"]
+__all__ = [
+    "MARK",
+    "Owner",
+    "bodies",
+    "identifier",
+    "opset_of",
+    "record",
+    "rename_ends",
+    "walk",
+    "walk_function",
+]
 
 MARK = "pkg.htp.from."
 """Prefix of the metadata keys that mark nodes while torch optimises. The node's number follows."""
@@ -115,3 +126,22 @@ def record(model: Any, owner_of: Callable[[Any], Owner]) -> GraphRecord:
     whole = graph_record(model.graph)
     whole.functions = [graph_record(function) for function in model.functions.values()]
     return whole
+
+
+def rename_ends(before: GraphRecord, after: GraphRecord) -> None:
+    """Let the inputs and outputs of ``before`` have the names that torch gave them later."""
+    ends = (*zip(before.inputs, after.inputs), *zip(before.outputs, after.outputs))
+    taken = {name for node in before.walk() for name in node.outputs}
+    taken.update(before.inputs, before.parameters)
+    new = {old: name for old, name in ends if name not in taken}
+
+    def rename(names: List[str]) -> None:
+        names[:] = [new.get(name, name) for name in names]
+
+    main = replace(before, functions=[])  # a function has names of its own
+    for graph in main.graphs():
+        rename(graph.inputs)
+        rename(graph.outputs)
+    for node in main.walk():
+        rename(node.inputs)
+        rename(node.outputs)

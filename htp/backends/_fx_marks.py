@@ -10,7 +10,15 @@ The marks are gone before torch writes the file, and the order of torch's own ke
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from htp.backends._fx_graph import MARK, Owner, identifier, record, walk, walk_function
+from htp.backends._fx_graph import (
+    MARK,
+    Owner,
+    identifier,
+    record,
+    rename_ends,
+    walk,
+    walk_function,
+)
 from htp.records import GraphRecord
 from htp.scope import ModuleCall, Stack, common_stack
 
@@ -91,7 +99,9 @@ class Marks:
             for place, numbers in enumerate(found.values())
         )
         merged = self._merged_away(found)
-        return record(model, lambda node: self._owner(found[id(node)], merged)), same
+        after = record(model, lambda node: self._owner(found[id(node)], merged))
+        rename_ends(self.before, after)
+        return after, same
 
     def _merged_away(self, found: Dict[int, List[int]]) -> Dict[int, List[int]]:
         """By kind, the nodes that are gone while one that computes the same has stayed."""

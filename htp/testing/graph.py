@@ -66,6 +66,8 @@ def _nodes(
 def _constant(node: onnx.NodeProto, known: Arrays, folder: Optional[str]) -> Optional["np.ndarray"]:
     if node.op_type == "Constant":
         for attribute in node.attribute:
+            if attribute.ref_attr_name:
+                return None  # in a function's body: its calls give the value
             if attribute.name == "value":
                 return _array(attribute.t, folder)
             if attribute.name in ("value_float", "value_int"):
