@@ -39,6 +39,8 @@ def complete(capture: Capture) -> List[Tag]:
                     changed = True
         if not changed:
             changed = _from_producers(graph, nodes, tags)
+        if not changed:
+            changed = _from_callers(capture, tags)
     return [tags.get(id(node), UNKNOWN) for node in nodes]
 
 
@@ -127,6 +129,25 @@ def _from_producers(graph: GraphRecord, nodes: List[NodeRecord], tags: Dict[int,
         if owner:
             tags[id(node)] = Tag(owner, Provenance.PROPAGATED, _others(owner, stacks))
             found = True
+    return found
+
+
+def _from_callers(capture: Capture, tags: Dict[int, Tag]) -> bool:
+    """The body of a function belongs to what calls it, or called it before the rewrite."""
+    before = list(capture.before.walk()) if capture.before is not None else []
+    found = False
+    for function in capture.after.functions:
+        missing = [node for node in function.walk() if id(node) not in tags]
+        if not missing:
+            continue
+        calls = [node for node in capture.after.walk() if node.op == function.name]
+        stacks = [tags[id(node)].stack for node in calls if id(node) in tags]
+        stacks += [node.owner for node in before if node.op == function.name and node.owner]
+        owner = common_stack(stacks)
+        if owner:
+            found = True
+            tag = Tag(owner, Provenance.PROPAGATED, _others(owner, stacks))
+            tags.update((id(node), tag) for node in missing)
     return found
 
 

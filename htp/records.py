@@ -48,6 +48,7 @@ class GraphRecord:
         parameters: for each initializer known to be a parameter or buffer of the model, the names
             that ``named_parameters``/``named_buffers`` give it (several when it is tied).
         functions: bodies of the model's local functions (only on the main graph).
+        name: of a function: what a node that calls it has for its operator.
     """
 
     inputs: List[str] = field(default_factory=list)
@@ -55,6 +56,7 @@ class GraphRecord:
     nodes: List[NodeRecord] = field(default_factory=list)
     parameters: Dict[str, Tuple[str, ...]] = field(default_factory=dict)
     functions: List["GraphRecord"] = field(default_factory=list)
+    name: str = ""
 
     def walk(self) -> Iterator[NodeRecord]:
         """Every node in document order: a node, then its bodies; the functions last."""

@@ -41,7 +41,7 @@ def export_arguments(request: ExportRequest, program: bool) -> Dict[str, Any]:
         )
     arguments["dynamo"] = True
     if "fallback" in accepted:
-        # https://github.com/pytorch/pytorch/blob/v2.5.0/torch/onnx/_internal/exporter/_compat.py#L172
+        # https://github.com/pytorch/pytorch/blob/v2.5.0/torch/onnx/_internal/exporter/_compat.py#L178
         arguments["fallback"] = False
     arguments["args"], keywords = _inputs(request)
     if keywords:
@@ -66,7 +66,7 @@ def _dynamic_shapes(request: ExportRequest) -> Any:
     """``{input: {axis: name}}`` in the structure of the inputs, as ``torch.export`` wants it.
 
     The order is that of the graph's inputs: torch gives dynamic axes their names by position.
-    https://github.com/pytorch/pytorch/blob/v2.9.0/torch/onnx/_internal/exporter/_dynamic_shapes.py
+    https://github.com/pytorch/pytorch/blob/v2.9.0/torch/onnx/_internal/exporter/_dynamic_shapes.py#L227
     """
     from torch.onnx._internal.exporter import _compat
     from torch.utils import _pytree as pytree
@@ -106,7 +106,7 @@ def _dynamic_shapes(request: ExportRequest) -> Any:
     }
     if request.input_names and hasattr(_compat, "_rename_dynamic_shapes_with_model_inputs"):
         # 2.6 takes the keys for input names and changes them into parameters; not those of a tuple.
-        # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_compat.py#L33
+        # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_compat.py#L32
         return tuple(shapes.values())
     return shapes
 
@@ -167,7 +167,8 @@ def _dimension() -> Any:
     """What makes a dynamic axis of its name.
 
     From 2.7 on a string is enough, and only a string keeps torch from demanding more of the axis
-    than the model does: https://github.com/pytorch/pytorch/pull/147478
+    than the model does: 
+    https://github.com/pytorch/pytorch/blob/v2.9.0/torch/onnx/_internal/exporter/_dynamic_shapes.py#L182
     """
     import torch.export
     from torch.onnx._internal.exporter import _compat

@@ -11,7 +11,7 @@ into ``node.meta`` under its own key as each FX node is created:
   each module in ``record_nn_module_stack``,
   https://github.com/pytorch/pytorch/blob/v2.6.0/torch/_dynamo/variables/nn_module.py#L85
 * later passes trace the graph again with the node at hand in ``torch.fx.traceback``'s current meta,
-  https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/proxy.py#L172
+  https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/proxy.py#L173
 """
 
 import inspect
@@ -229,5 +229,5 @@ def missing_seam() -> Optional[str]:
 
 def _identity(module: Any) -> int:
     # Non-strict capture hands out proxies of modules. They share the module's __dict__:
-    # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/experimental/proxy_tensor.py#L1640
+    # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/experimental/proxy_tensor.py#L1602
     return id(module.__dict__)

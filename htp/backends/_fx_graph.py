@@ -124,7 +124,9 @@ def record(model: Any, owner_of: Callable[[Any], Owner]) -> GraphRecord:
         )
 
     whole = graph_record(model.graph)
-    whole.functions = [graph_record(function) for function in model.functions.values()]
+    for function in model.functions.values():
+        whole.functions.append(graph_record(function))
+        whole.functions[-1].name = f"{function.domain}::{function.name}"
     return whole
 
 

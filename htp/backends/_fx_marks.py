@@ -58,12 +58,13 @@ class Marks:
 
     def __init__(self, model: Any, owner_of: Callable[[Any], Optional[Stack]]) -> None:
         self._built: List[_Built] = []
-        owners = _owners(model, owner_of)
-        made_of = _function_owners(model, owners)
-        shared = _shared_constants(model, owners)
+        nodes = list(walk(model))
+        owners = _owners(nodes, owner_of)
+        made_of = _function_owners(model, nodes, owners)
+        shared = _shared_constants(nodes, owners)
         kinds = _Kinds(model)
         numbers: Dict[int, int] = {}
-        for node, _ in walk(model):
+        for node, _ in nodes:
             number = len(self._built)
             numbers[id(node)] = number
             rank = _OPERATION
@@ -135,10 +136,17 @@ def _take(properties: Any) -> List[int]:
     return sorted(int(key[len(MARK) :]) for key in keys)
 
 
-def _owners(model: Any, owner_of: Callable[[Any], Optional[Stack]]) -> Dict[int, Optional[Stack]]:
+_Nodes = List[Tuple[Any, Any]]
+"""Every node with the node that encloses it."""
+
+_Owners = Dict[int, Optional[Stack]]
+"""The owner of each node, by its ``id``."""
+
+
+def _owners(nodes: _Nodes, owner_of: Callable[[Any], Optional[Stack]]) -> _Owners:
     """The owner of every node, by ``id``. A node inside a node's body was made with that node."""
-    owners: Dict[int, Optional[Stack]] = {}
-    for node, parent in walk(model):
+    owners: _Owners = {}
+    for node, parent in nodes:
         owner = owner_of(node)
         if owner is None and parent is not None:
             owner = owners[id(parent)]
@@ -146,10 +154,10 @@ def _owners(model: Any, owner_of: Callable[[Any], Optional[Stack]]) -> Dict[int,
     return owners
 
 
-def _function_owners(model: Any, owners: Dict[int, Optional[Stack]]) -> Dict[int, Owner]:
+def _function_owners(model: Any, nodes: _Nodes, owners: _Owners) -> Dict[int, Owner]:
     """For the bodies of functions that the exporter made itself: who calls them, by node."""
     callers: Dict[Tuple[str, str, str], List[Stack]] = {}
-    for node, _ in walk(model):
+    for node, _ in nodes:
         if identifier(node) in model.functions:
             stack = owners[id(node)]
             if stack is not None:
@@ -172,21 +180,19 @@ def _function_owners(model: Any, owners: Dict[int, Optional[Stack]]) -> Dict[int
                         callers.setdefault(identifier(node), []).extend(stacks)
 
 
-def _shared_constants(
-    model: Any, owners: Dict[int, Optional[Stack]]
-) -> Dict[int, Tuple[ModuleCall, ...]]:
+def _shared_constants(nodes: _Nodes, owners: _Owners) -> Dict[int, Tuple[ModuleCall, ...]]:
     """For constants that torch made once for several operations: the calls of the other ones.
 
-    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_building.py#L244
+    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_building.py#L245
     """
     users: Dict[int, List[Stack]] = {}
-    for node, _ in walk(model):
+    for node, _ in nodes:
         stack = owners[id(node)]
         for value in node.inputs:
             if stack is not None and value is not None:
                 users.setdefault(id(value), []).append(stack)
     shared: Dict[int, Tuple[ModuleCall, ...]] = {}
-    for node, _ in walk(model):
+    for node, _ in nodes:
         origin = node.meta.get("node")
         if node.op_type != "Constant" or origin is None or node.outputs[0].name == origin.name:
             continue  # the last: an operation of its own, whose result others use
@@ -202,7 +208,7 @@ class _Kinds:
     """Numbers that are equal for nodes of one graph that compute the same from the same.
 
     That is what the elimination of common subexpressions merges, without a trace of what is gone:
-    https://github.com/microsoft/onnxscript/blob/v0.5.7/onnxscript/optimizer/_optimizer.py
+    https://github.com/microsoft/onnxscript/blob/v0.5.7/onnxscript/optimizer/_optimizer.py#L66
     """
 
     def __init__(self, model: Any) -> None:

@@ -5,7 +5,7 @@ nodes that a pass of torch made without HTP's key. What torch writes differs fro
 capture. Strict capture puts ``_export_root`` before paths, or dynamo's root (``L['self']``
 if that is its name in ``forward``), and ``_modules`` into them. From 2.6 on the keys end in the
 number of the call, ``@1``; 2.5 wrote none, and every call of a module reads as its first:
-https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/_symbolic_trace.py#L519
+https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/_symbolic_trace.py#L530
 """
 
 import re

@@ -11,7 +11,10 @@ def record_model(model: Any) -> GraphRecord:
     for function in model.functions:
         record.functions.append(
             GraphRecord(
-                list(function.input), list(function.output), [_node(node) for node in function.node]
+                list(function.input),
+                list(function.output),
+                [_node(node) for node in function.node],
+                name=f"{function.domain}::{function.name}",
             )
         )
     return record

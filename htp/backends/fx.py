@@ -6,7 +6,7 @@ torch exports as it always does, once and with the user's arguments. HTP watches
 2. When torch has built the ONNX graph and before it rewrites it, each node still holds the FX node
    that it was lowered from in ``meta["node"]``, and so its module call. The graph is recorded, and
    its nodes are marked:
-   https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_core.py#L890
+   https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_core.py#L549
 3. When torch is about to save, the marks tell which of the built nodes each node comes from
    (``_fx_marks``). They are taken off, so that nothing of HTP is in what torch writes.
 """

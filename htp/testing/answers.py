@@ -31,21 +31,22 @@ class Answers:
     ) -> None:
         """Nodes of the main graph, of nested bodies and of functions: none is unknown."""
         tagged = workshop.exported(backend_name, case).tagged
-        record_property("coverage", {str(kind): count for kind, count in tagged.coverage})
         nodes = [(node, tag) for node, tag, _ in tagged_nodes(tagged)]
+        coverage = htp.Coverage.of(tag for _, tag in nodes)
+        record_property("coverage", {str(kind): count for kind, count in coverage})
         unknown = [
             (node.op_type, node.name)
             for node, tag in nodes
             if not tag.stack or tag.provenance is htp.Provenance.UNKNOWN
         ]
         assert not unknown, shown(unknown)
-        assert tagged.coverage.total == len(nodes)
+        assert tagged.coverage == htp.Coverage.of(tag for _, tag in tagged.nodes())
         assert tagged.backend == backend_name
 
     def test_stacks_are_real(self, workshop: Workshop, backend_name: str, case: Case) -> None:
         """Each stack, calls and all, is one that the eager run went through."""
         exported = workshop.exported(backend_name, case)
-        stacks = {tag.stack for _, tag in exported.tagged.nodes()}
+        stacks = {tag.stack for _, tag, _ in tagged_nodes(exported.tagged)}
         problems = [problem for stack in stacks for problem in _malformed(exported, stack)]
         if exported.truth.stacks:
             problems += [f"never ran: {stack}" for stack in stacks - exported.truth.stacks]

@@ -65,7 +65,8 @@ class Files:
         needed = {name: data for name, data in _files(exported.folder).items() if data}
         assert sorted(_files(os.path.dirname(again))) == sorted(needed)
         for name, content in _files(os.path.dirname(again)).items():
-            assert content == needed[name], f"{name} is not what was read"
+            same = content == needed[name] or (name == MODEL and _same_model(again, exported.path))
+            assert same, f"{name} is not what was read"
         assert _description(htp.load(again)) == _description(loaded)
 
     def test_strip_removes_every_tag(
@@ -136,6 +137,13 @@ def _compare(exported: Exported, model: Any, args: Any, kwargs: Any) -> None:
     assert len(found) == len(expected)
     for one, other in zip(found, expected):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def _same_model(one: str, other: str) -> bool:
+    """Fields may stand in another order once a model was taken apart and put together again."""
+    return bool(
+        onnx.load(one, load_external_data=False) == onnx.load(other, load_external_data=False)
+    )
 
 
 def _description(tagged: htp.TaggedModel) -> Dict[str, Any]:

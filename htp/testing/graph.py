@@ -1,12 +1,12 @@
 """Reading an ONNX graph without HTP: its nodes in document order, and the values they read."""
 
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
 
-__all__ = ["Arrays", "attribute_graphs", "document_order", "node_arrays"]
+__all__ = ["Arrays", "attribute_graphs", "document_order", "in_use", "node_arrays"]
 
 Arrays = Dict[str, "np.ndarray"]
 
@@ -22,10 +22,35 @@ def attribute_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from attribute.graphs
 
 
-def document_order(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    """Every node: a node, then its bodies; the bodies of local functions last."""
-    for node, _ in node_arrays(model):
+def document_order(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    """Every node: a node, then those of its bodies."""
+    for node in nodes:
         yield node
+        for body in attribute_graphs(node):
+            yield from document_order(body.node)
+
+
+def in_use(model: onnx.ModelProto) -> Iterator[bool]:
+    """For every node in document order, functions last: can running the model come to it?
+
+    torch 2.5 ships functions along that nothing calls. No operation was lowered to their nodes, so
+    they have no owner.
+    """
+    called = set()
+    pending = [model.graph.node]
+    while pending:
+        for node in document_order(pending.pop()):
+            name = (node.domain, node.op_type)
+            if name not in called:
+                called.add(name)
+                pending += [
+                    body.node for body in model.functions if (body.domain, body.name) == name
+                ]
+    for _ in document_order(model.graph.node):
+        yield True
+    for body in model.functions:
+        for _ in document_order(body.node):
+            yield (body.domain, body.name) in called
 
 
 def node_arrays(

@@ -13,7 +13,7 @@ import onnx
 from torch import nn
 
 from htp.testing.eager import Mark, Truth, names_by_module
-from htp.testing.graph import node_arrays
+from htp.testing.graph import in_use, node_arrays
 
 __all__ = [
     "Contamination",
@@ -52,19 +52,20 @@ class Verdict(NamedTuple):
 def tagged_nodes(
     tagged: Any, folder: Optional[str] = None
 ) -> Iterator[Tuple[onnx.NodeProto, Any, Dict[str, "np.ndarray"]]]:
-    """Each node with its tag and the constants known there.
+    """Each node that running the model can come to, with its tag and the constants known there.
 
     Raises:
         AssertionError: ``tagged.nodes()`` is not every node of the file in document order.
     """
     listed = iter(tagged.nodes())
-    for node, known in node_arrays(tagged.model, folder):
+    for (node, known), used in zip(node_arrays(tagged.model, folder), in_use(tagged.model)):
         other, tag = next(listed, (None, None))
         assert other is not None, f"nodes() ends before {_label(node)}"
         assert list(node.output) == list(other.output), (
             f"{_label(node)} is listed as {_label(other)}"
         )
-        yield node, tag, known
+        if used:
+            yield node, tag, known
     left = next(listed, None)
     assert left is None, f"nodes() lists more than the file has: {left}"
 
