@@ -142,7 +142,7 @@ def _keywords(request: ExportRequest) -> Dict[str, Any]:
     """The keyword inputs in the order of the signature, which is that of the graph's inputs.
 
     torch numbers the inputs as the keywords are given, and demands dynamic shapes in this order:
-    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/export/_trace.py#L2034
+    https://github.com/pytorch/pytorch/blob/49082f9dba3b/torch/export/_trace.py#L2034
     """
     keywords = dict(request.kwargs)
     try:
@@ -167,7 +167,7 @@ def _dimension() -> Any:
     """What makes a dynamic axis of its name.
 
     From 2.7 on a string is enough, and only a string keeps torch from demanding more of the axis
-    than the model does: 
+    than the model does:
     https://github.com/pytorch/pytorch/blob/v2.9.0/torch/onnx/_internal/exporter/_dynamic_shapes.py#L182
     """
     import torch.export

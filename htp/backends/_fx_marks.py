@@ -2,8 +2,8 @@
 
 Each node of the graph as first built is marked with a metadata key of its own. Where onnxscript
 fuses nodes it merges their metadata, key by key and the first value winning, so that the keys of
-all of them stand on the new node (from 0.5.7; the version converter from 0.6.0):
-https://github.com/microsoft/onnxscript/blob/v0.5.7/onnxscript/utils/metadata_merger.py
+all of them stand on the new node (0.7.2 does, 0.5.7 does not yet: there a fused node has no mark):
+https://github.com/microsoft/onnxscript/blob/v0.7.2/onnxscript/utils/metadata_merger.py
 The marks are gone before torch writes the file, and the order of torch's own keys is untouched.
 """
 
