@@ -82,7 +82,7 @@ def encode(tag: Tag, name: str, op: str, present: Sequence[str]) -> Entries:
 
 def _namespace(tag: Tag, name: str, op: str) -> str:
     scopes = [f"{call.path}: {call.type}" for call in tag.stack]
-    return "/".join([*scopes, f"{name}: {op}"])
+    return "/".join([*scopes, f"{name.rpartition('/')[2]}: {op}"])  # readers split it at slashes
 
 
 _DIALECT_WRITERS: Dict[str, Callable[[Tag, str, str], str]] = {
