@@ -185,7 +185,8 @@ def parameters(capture: Capture) -> Dict[str, Tuple[str, ...]]:
         if earlier is None or len(earlier.inputs) != len(node.inputs):
             continue
         for new, old in zip(node.inputs, earlier.inputs):
-            if new and new not in names and new not in produced and new != old:
+            folded = new != old or new in made
+            if new and new not in names and new not in produced and folded:
                 found = _origins(old, made, known, origin)
                 if found:
                     names[new] = tuple(dict.fromkeys(names.get(new, ()) + found))

@@ -94,8 +94,11 @@ def _tagged_bytes(
     """The model with its tags, in pieces; and how to make the same without weights."""
     from htp import dataflow, metadata, wire
 
+    unused = {id(node) for body in capture.after.uncalled() for node in body.walk()}
     entries = [
-        metadata.encode(tag, node.name, node.op.rpartition("::")[2], node.keys)
+        []
+        if id(node) in unused
+        else metadata.encode(tag, node.name, node.op.rpartition("::")[2], node.keys)
         for node, tag in zip(capture.after.walk(), tags)
     ]
     tensors = {

@@ -16,6 +16,7 @@ from typing import (
     List,
     Optional,
     Sequence,
+    Set,
     Tuple,
 )
 
@@ -195,10 +196,20 @@ def encode_model(backend: str, torch: str, version: str, calls: Sequence[Stack])
 
 
 def nodes_of(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
-    """Every node in document order: a node, then its bodies; the functions last."""
+    """Every node in document order: a node, then its bodies; the functions that are called last.
+
+    A function that nothing calls (torch 2.5 writes two into every file) is no part of the model.
+    """
+    called: Set[Tuple[str, str]] = set()
+    pending = [model.graph.node]
+    while pending and model.functions:
+        new = {(node.domain, node.op_type) for node in _nodes(pending.pop())} - called
+        called |= new
+        pending += [body.node for body in model.functions if (body.domain, body.name) in new]
     yield from _nodes(model.graph.node)
     for function in model.functions:
-        yield from _nodes(function.node)
+        if (function.domain, function.name) in called:
+            yield from _nodes(function.node)
 
 
 def _nodes(nodes: Iterable["onnx.NodeProto"]) -> Iterator["onnx.NodeProto"]:

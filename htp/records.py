@@ -5,7 +5,7 @@ one. Value names are unique within a graph and everything nested in it, as ONNX 
 """
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from htp.scope import ModuleCall, Stack
 
@@ -66,6 +66,20 @@ class GraphRecord:
                 yield from body.walk()
         for function in self.functions:
             yield from function.walk()
+
+    def uncalled(self) -> List["GraphRecord"]:
+        """The functions that no node calls, neither of the graph nor of a function that is called.
+
+        torch 2.5 writes such functions into every file. Nothing was lowered to their nodes.
+        """
+        called: Set[str] = set()
+        bodies = {function.name: function for function in self.functions}
+        pending = [GraphRecord(nodes=self.nodes)]
+        while pending:
+            new = {node.op for node in pending.pop().walk()}.intersection(bodies) - called
+            called |= new
+            pending += [bodies[name] for name in new]
+        return [function for function in self.functions if function.name not in called]
 
     def graphs(self) -> Iterator["GraphRecord"]:
         """This graph, every nested body and every function body."""

@@ -66,9 +66,9 @@ class TaggedModel:
             yield node, self._read(node)
 
     def nodes(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:
-        """Every node with its tag: main graph and nested bodies, then function bodies.
+        """Every node with its tag: main graph and nested bodies, then bodies of called functions.
 
-        A node comes before the nodes of its bodies.
+        A node comes before the nodes of its bodies. A function that nothing calls is left out.
         """
         for node in metadata.nodes_of(self.model):
             yield node, self._read(node)

@@ -214,3 +214,21 @@ def test_the_file_names_no_folder_of_this_machine(path):
         if prop.key.startswith("pkg.htp")
     ]
     assert not [value for value in text if os.getcwd() in value or os.path.expanduser("~") in value]
+
+
+def test_a_function_that_nothing_calls_is_no_part_of_the_model(path, tmp_path):
+    """torch 2.5 writes such functions into every file; no operation was lowered to their nodes."""
+    model = htp.load(path).model
+    before = len(list(htp.load(path).nodes()))
+    for name, calls in (("Called", "Inner"), ("Inner", "Relu"), ("Spare", "Inner")):
+        inner = onnx.helper.make_node(calls, ["x"], ["y"], domain="" if calls == "Relu" else "mine")
+        opsets = [onnx.helper.make_opsetid("", 18), onnx.helper.make_opsetid("mine", 1)]
+        model.functions.append(
+            onnx.helper.make_function("mine", name, ["x"], ["y"], [inner], opsets)
+        )
+    call = onnx.helper.make_node("Called", [model.graph.node[0].output[0]], ["z"], domain="mine")
+    model.graph.node.append(call)
+    model.opset_import.append(onnx.helper.make_opsetid("mine", 1))
+    onnx.save_model(model, str(tmp_path / "functions.onnx"))
+    listed = [node.op_type for node, _ in htp.load(tmp_path / "functions.onnx").nodes()]
+    assert listed[before:] == ["Called", "Inner", "Relu"]

@@ -56,7 +56,7 @@ class CallTracker:
         call = Call((*above, here), parent, module, attempt, replayed)
         if not replayed:
             attempt.count[module] = number + 1
-            attempt.calls.append(call.stack)
+            attempt.calls.append(call)
         return call
 
     def _enter(self, module: Any, dynamo: bool) -> Optional[Call]:
@@ -85,9 +85,11 @@ class CallTracker:
 
     def _new_late(self, module: int, parent: Call) -> Call:
         """A call seen after the fact, which belongs behind the others inside ``parent``."""
-        calls = parent.calls
+        calls = parent.attempt.calls
         inside = [
-            place for place, stack in enumerate(calls) if parent.stack == stack[: len(parent.stack)]
+            place
+            for place, one in enumerate(calls)
+            if parent.stack == one.stack[: len(parent.stack)]
         ]
         call = self._new(module, parent, parent.attempt)
         calls.insert(inside[-1] + 1, calls.pop())
@@ -145,7 +147,9 @@ class CallTracker:
             return running
         if call not in self._replays:
             parent = self._replay(call.parent, running) if call.parent else running
-            self._replays[call] = self._new(call.module, parent, running.attempt)
+            again = self._new(call.module, parent, running.attempt)
+            running.attempt.traced.append(again)
+            self._replays[call] = again
         return self._replays[call]
 
     @contextmanager

@@ -219,7 +219,7 @@ class _Kinds:
     def kind(self, node: Any) -> int:
         """The number of a node. Ask for the nodes in topological order."""
         attributes = tuple(sorted(_attribute(each) for each in node.attributes.values()))
-        inputs = tuple(self._values.get(id(value), id(value)) for value in node.inputs)
+        inputs = tuple(self._value(value) for value in node.inputs)
         random = node.op_type.startswith(("Random", "Bernoulli", "Multinomial", "Dropout"))
         unique = random or any(kind in ("GRAPH", "GRAPHS") for _, kind, _ in attributes)
         key = (identifier(node), id(node.graph), inputs, attributes, id(node) if unique else 0)
@@ -227,6 +227,27 @@ class _Kinds:
         for place, value in enumerate(node.outputs):
             self._values[id(value)] = (kind, place)
         return kind
+
+    def _value(self, value: Any) -> Any:
+        """Equal for values that are equal. Initializers of equal contents are merged as well.
+
+        https://github.com/onnx/ir-py/blob/v0.1.16/src/onnx_ir/passes/common/initializer_deduplication.py
+        """
+        if id(value) not in self._values:
+            tensor = getattr(value, "const_value", None)
+            alike = None if tensor is None or value.producer() is not None else _contents(tensor)
+            self._values[id(value)] = alike or id(value)
+        return self._values[id(value)]
+
+
+def _contents(tensor: Any) -> Any:
+    """What equal small tensors have in common; None of a large one, and of one without contents."""
+    if tensor.size > _SMALL:
+        return None
+    try:
+        return (str(tensor.dtype), tuple(tensor.shape), bytes(tensor.tobytes()))
+    except TypeError:  # exported under a FakeTensorMode, weights have none
+        return None
 
 
 def _attribute(attribute: Any) -> Tuple[str, str, str]:
@@ -244,5 +265,5 @@ def _attribute(attribute: Any) -> Tuple[str, str, str]:
     return str(attribute.name), kind, repr(value) if kind not in ("GRAPH", "GRAPHS") else ""
 
 
-_SMALL = 64
-"""Elements of a constant that are compared one by one; larger ones are equal when they are one."""
+_SMALL = 1024
+"""Elements up to which constants and initializers are compared, as torch's optimiser does."""

@@ -6,7 +6,7 @@ The key is copied wherever torch copies a node, and found again where torch trac
 import linecache
 import re
 import sys
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Set
 
 from htp.scope import Stack
 
@@ -17,11 +17,38 @@ KEY = "pkg.htp.call"
 
 
 class Attempt:
-    """One attempt at capturing the model. torch may need several until one succeeds."""
+    """One attempt at capturing the model. torch may need several until one succeeds.
+
+    Attributes:
+        calls: every call in order.
+        count: how often each module was called.
+        traced: those of the calls that were seen when a body was traced once more. torch traces
+            some bodies on trial, and then once more.
+    """
 
     def __init__(self) -> None:
-        self.calls: List[Stack] = []
+        self.calls: List[Call] = []
         self.count: Dict[int, int] = {}
+        self.traced: List[Call] = []
+
+    def settle(self, kept: Iterable["Call"]) -> None:
+        """Forget the calls of trials: those of bodies of which no node was kept."""
+        used: Set[Optional[Call]] = {None}
+        for call in kept:
+            at: Optional[Call] = call
+            while at not in used:
+                used.add(at)
+                at = at.parent if at else None
+        gone = [call for call in self.traced if call not in used]
+        if not gone:
+            return
+        self.traced = []
+        self.calls = [call for call in self.calls if call not in gone]
+        for call in self.calls:
+            before = [other.number for other in gone if other.module == call.module]
+            above = call.parent.stack if call.parent else ()
+            number = call.number - sum(other < call.number for other in before)
+            call.stack = (*above, call.stack[-1]._replace(call=number))
 
 
 class Call:
@@ -51,9 +78,9 @@ class Call:
         return self  # torch copies meta; a copy would be another call
 
     @property
-    def calls(self) -> List[Stack]:
-        """Every call of the attempt that this call was seen in, in order."""
-        return self.attempt.calls
+    def number(self) -> int:
+        """How many calls of the same module were before."""
+        return self.stack[-1].call
 
 
 def is_body(module: Any) -> bool:

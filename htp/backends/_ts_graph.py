@@ -2,13 +2,14 @@
 
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
+from htp.backends._ts_ir import blocks, inputs, nodes, outputs
 from htp.backends._ts_markers import take_out
 from htp.backends._ts_scopes import CallLog
 from htp.errors import CaptureError
 from htp.records import GraphRecord, NodeRecord
 from htp.scope import ModuleCall, Stack, common_stack
 
-_NONE = "prim::Constant"
+_CONSTANT = "prim::Constant"
 
 
 class Recorder:
@@ -38,15 +39,17 @@ class Recorder:
         self.renumbered: Dict[int, int] = {}
         """From numbers of the first graph to numbers of the copy that is written."""
         self.final: Any = None
+        self._seen: Tuple[Any, GraphRecord] = (None, GraphRecord())
+        """What the graph last recorded looked like, and its record without the noted owners."""
 
-    def note_conversion(self, node: Any, inputs: Iterable[Any], result: Any) -> None:
-        """Everything newly made between ``inputs`` and ``result`` was made for ``node``."""
+    def note_conversion(self, node: Any, given: Iterable[Any], result: Any) -> None:
+        """Everything newly made between ``given`` and ``result`` was made for ``node``."""
         owner = self.owner(node)
         if not owner:
             return
-        equal = [s for value in node.outputs() for s in self.merged.get(value.unique(), ())]
+        equal = [s for value in outputs(node) for s in self.merged.get(value.unique(), ())]
         shared = tuple(dict.fromkeys(stack[-1] for stack in equal if stack != owner))
-        stop = {value.unique() for value in _values(inputs)}
+        stop = {value.unique() for value in _values(given)}
         pending = list(_values(result))
         while pending:
             value = pending.pop()
@@ -55,11 +58,11 @@ class Recorder:
             made_by = value.node()
             if made_by.kind().partition("::")[0] in ("prim", "aten"):  # copied as it was
                 continue
-            for output in made_by.outputs():
+            for output in outputs(made_by):
                 self.converted[output.unique()] = owner
                 if shared:
                     self.shared[output.unique()] = shared
-            pending.extend(made_by.inputs())
+            pending.extend(inputs(made_by))
 
     def note_hooks(self, graph: Any) -> None:
         """Take the markers out of a traced graph.
@@ -73,7 +76,7 @@ class Recorder:
         for node, marked in take_out(graph, (), enter):
             own = self.log.stack(node.scopeName())
             if marked and own == marked[: len(own)] and own != marked:
-                self.owners.update((value.unique(), marked) for value in node.outputs())
+                self.owners.update((value.unique(), marked) for value in outputs(node))
 
     def note_source(self, graph: Any) -> GraphRecord:
         """Follow the operations of the traced graph through the passes before the conversion.
@@ -118,14 +121,14 @@ class Recorder:
             CaptureError: the copy is not node for node.
         """
         pairs = list(zip(old.inputs(), new.inputs()))
-        before, after = list(_nodes(old)), list(_nodes(new))
+        before, after = list(nodes(old)), list(nodes(new))
         if [node.kind() for node in before] != [node.kind() for node in after]:
             raise CaptureError(
                 "torch copied the graph and changed it; its nodes cannot be followed.",
                 "this torch is not supported by the torchscript backend; please report it.",
             )
         for one, other in zip(before, after):
-            pairs.extend(zip(one.outputs(), other.outputs()))
+            pairs.extend(zip(outputs(one), outputs(other)))
         numbers = {one.unique(): other.unique() for one, other in pairs}
         self.renumbered = numbers
         self.owners = {numbers[u]: o for u, o in self.owners.items() if u in numbers}
@@ -137,7 +140,7 @@ class Recorder:
         Old releases give a node the scope of the last operation whose result it was, even of one
         that had no effect, so what was noted is the better witness.
         """
-        known = (self.owners.get(value.unique()) for value in node.outputs())
+        known = (self.owners.get(value.unique()) for value in outputs(node))
         noted = next((owner for owner in known if owner), None)
         return noted or self.log.stack(node.scopeName()) or None
 
@@ -200,7 +203,7 @@ class Recorder:
         self, node: Any, owner: Optional[Stack]
     ) -> Tuple[Optional[Stack], Tuple[ModuleCall, ...]]:
         """Owner and shared calls of a node, with what was fused into it."""
-        numbers = [value.unique() for value in node.outputs()]
+        numbers = [value.unique() for value in outputs(node)]
         absorbed = [stack for number in numbers for stack in self.fused.get(number, ())]
         if not absorbed:
             return owner, next((self.shared[n] for n in numbers if n in self.shared), ())
@@ -211,28 +214,44 @@ class Recorder:
         return common, tuple(stack[-1] for stack in stacks if stack != common)
 
     def record(self, graph: Any) -> GraphRecord:
-        """A graph or block as it stands, values named by their numbers."""
-        record = GraphRecord(
-            [str(value.unique()) for value in graph.inputs()],
-            [str(value.unique()) for value in graph.outputs()],
-        )
+        """A graph as it stands, values named by their numbers.
+
+        Most passes change nothing. Torch prints a graph thirty times as fast as its nodes can be
+        asked one by one, so they are asked only when the graph looks different.
+        """
+        looks = (str(graph), [value.unique() for node in graph.nodes() for value in outputs(node)])
+        if looks != self._seen[0]:
+            self._seen = (looks, self._read(graph, set()))
+        return self._owned(self._seen[1])
+
+    def _read(self, graph: Any, nones: Set[str]) -> GraphRecord:
+        """A graph or block with the owners that its scopes tell.
+
+        ``nones`` collects the values that stand for an input left out.
+        """
+        record = GraphRecord([str(value.unique()) for value in graph.inputs()])
         for node in graph.nodes():
-            record.nodes.append(
-                NodeRecord(
-                    node.kind(),
-                    [_name(value) for value in node.inputs()],
-                    [str(value.unique()) for value in node.outputs()],
-                    self.owner(node),
-                    bodies=[self.record(block) for block in node.blocks()],
-                )
-            )
+            kind = node.kind()
+            made = [str(value.unique()) for value in outputs(node)]
+            read = [str(value.unique()) for value in inputs(node)]
+            read = ["" if name in nones else name for name in read]
+            if kind == _CONSTANT and node.mustBeNone():
+                nones.update(made)
+            bodies = [self._read(block, nones) for block in blocks(node)]
+            owner = self.log.stack(node.scopeName()) or None
+            record.nodes.append(NodeRecord(kind, read, made, owner, bodies=bodies))
+        record.outputs = [str(value.unique()) for value in graph.outputs()]
         return record
 
-
-def _name(value: Any) -> str:
-    """The number of a value; an input that is left out has none."""
-    node = value.node()
-    return "" if node.kind() == _NONE and node.mustBeNone() else str(value.unique())
+    def _owned(self, read: GraphRecord) -> GraphRecord:
+        """The record with the owners that were noted in the place of those that scopes tell."""
+        nodes = []
+        for node in read.nodes:
+            known = (self.owners.get(int(name)) for name in node.outputs)
+            owner = next((owner for owner in known if owner), None) or node.owner
+            bodies = [self._owned(body) for body in node.bodies]
+            nodes.append(NodeRecord(node.op, node.inputs, node.outputs, owner, bodies=bodies))
+        return GraphRecord(read.inputs, read.outputs, nodes)
 
 
 def _values(found: Any) -> Iterator[Any]:
@@ -242,13 +261,6 @@ def _values(found: Any) -> Iterator[Any]:
     elif isinstance(found, (list, tuple)):
         for item in found:
             yield from _values(item)
-
-
-def _nodes(graph: Any) -> Iterator[Any]:
-    for node in graph.nodes():
-        yield node
-        for block in node.blocks():
-            yield from _nodes(block)
 
 
 Pair = Tuple[str, str]
@@ -336,10 +348,10 @@ def _region(value: str, made: Dict[str, NodeRecord], left: Set[str]) -> Iterator
 def final_owners(recorder: Recorder) -> Dict[str, NodeRecord]:
     """Owner and operator of every node of the written graph, by the name of each output."""
     found: Dict[str, NodeRecord] = {}
-    for node in _nodes(recorder.final):
+    for node in nodes(recorder.final):
         owner, shared = recorder.fusion(node, recorder.owner(node))
         record = NodeRecord(node.kind().partition("::")[2], [], [], owner, shared)
-        for value in node.outputs():
+        for value in outputs(node):
             found[value.debugName()] = record
     return found
 
@@ -347,9 +359,9 @@ def final_owners(recorder: Recorder) -> Dict[str, NodeRecord]:
 def final_names(recorder: Recorder) -> Dict[int, str]:
     """The written name of every value that is left, by its number."""
     names = {value.unique(): value.debugName() for value in recorder.final.inputs()}
-    for node in _nodes(recorder.final):
-        names.update((value.unique(), value.debugName()) for value in node.outputs())
-        for block in node.blocks():
+    for node in nodes(recorder.final):
+        names.update((value.unique(), value.debugName()) for value in outputs(node))
+        for block in blocks(node):
             names.update((value.unique(), value.debugName()) for value in block.inputs())
     return names
 

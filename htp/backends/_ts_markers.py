@@ -7,9 +7,10 @@ gets another number for their sake. They never run: they are taken out again bef
 
 from typing import Any, Callable, Iterator
 
+from htp.backends._ts_ir import blocks
 from htp.scope import Stack
 
-__all__ = ["EXIT", "is_marker", "marker", "nodes", "take_out"]
+__all__ = ["EXIT", "is_marker", "marker", "take_out"]
 
 EXIT = ""
 _KIND, _ATTRIBUTE = "prim::Print", "htp"
@@ -25,14 +26,6 @@ def marker(graph: Any, text: str) -> Any:
 def is_marker(node: Any) -> bool:
     """Whether a node is a marker of HTP's."""
     return bool(node.kind() == _KIND and node.hasAttribute(_ATTRIBUTE))
-
-
-def nodes(block: Any) -> Iterator[Any]:
-    """Every node of a graph or block in document order."""
-    for node in block.nodes():
-        yield node
-        for inner in node.blocks():
-            yield from nodes(inner)
 
 
 def take_out(
@@ -59,7 +52,7 @@ def take_out(
                     open_calls.append(enter(text, open_calls[-1]))
                 continue
             yield node, open_calls[-1]
-            for inner in node.blocks():
+            for inner in blocks(node):
                 yield from visit(inner, open_calls[-1])
 
     yield from list(visit(graph, stack))

@@ -19,9 +19,9 @@ from typing import Any, Dict, Iterator, List, Optional, Tuple
 from htp import torch_release
 from htp.backends._fx_arguments import OTHER_BACKEND, export_arguments
 from htp.backends._fx_calls import CallTracker, missing_seam
-from htp.backends._fx_graph import MARK, opset_of
+from htp.backends._fx_graph import MARK, opset_of, walk
 from htp.backends._fx_marks import Marks
-from htp.backends._fx_meta import KEY, Call
+from htp.backends._fx_meta import KEY, Attempt, Call
 from htp.backends._fx_parameters import ParameterNames
 from htp.backends._fx_stack import stack_of
 from htp.backends._modules import ModuleNames
@@ -89,7 +89,7 @@ class _Watch:
         self._marks: Optional[Marks] = None
         self._after: Optional[GraphRecord] = None
         self._same = False
-        self._calls: List[Stack] = []
+        self._attempt: Optional[Attempt] = None
         self._written: Dict[Stack, None] = {}
 
     @contextlib.contextmanager
@@ -108,6 +108,12 @@ class _Watch:
             yield
 
     def _built(self, program: Any) -> None:
+        origins = [node.meta.get("node") for node, _ in walk(program.model)]
+        calls: List[Call] = [
+            origin.meta[KEY] for origin in origins if origin is not None and KEY in origin.meta
+        ]
+        for attempt in {call.attempt for call in calls}:
+            attempt.settle(calls)
         self._marks = Marks(program.model, self._owner)
         self._after = None
         self._parameters.read(program.model, self._marks.before)
@@ -130,7 +136,7 @@ class _Watch:
             return None
         call: Optional[Call] = origin.meta.get(KEY)
         if call is not None:
-            self._calls = call.calls
+            self._attempt = call.attempt
             return call.stack
         written = stack_of(origin.meta.get("nn_module_stack") or {})
         for depth in range(len(written or ())):
@@ -168,7 +174,8 @@ class _Watch:
                 "A mark of HTP was left in the model.", "please report it with the model."
             )
         before = None if self._same else self._marks.before
-        return Capture(data, self._after, before, tuple(self._calls or self._written))
+        calls = [call.stack for call in self._attempt.calls] if self._attempt else self._written
+        return Capture(data, self._after, before, tuple(calls))
 
 
 def _serialized(program: Any) -> bytes:

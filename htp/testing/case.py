@@ -43,9 +43,13 @@ class Marked(nn.Module):
 
     def mark(self, value: Tensor) -> Tensor:
         """``value`` times this module's own constant."""
+        return self.mark_with(self.factor, value)
+
+    def mark_with(self, factor: float, value: Tensor) -> Tensor:
+        """``value`` times a constant that several modules may use: equal ones may be merged."""
         if self.log is not None:
-            self.log(self.factor)
-        return value * self.factor
+            self.log(factor)
+        return value * factor
 
 
 def modules_of(model: nn.Module) -> Iterator[Tuple[str, nn.Module]]:

@@ -79,10 +79,13 @@ class _Watch:
         self.stacks: List[Tuple[Call, ...]] = []
 
     def path(self, module: nn.Module) -> str:
-        """The alias below the caller's path, else the first registered name."""
+        """The alias below the innermost enclosing call that has one, else the first name."""
         names = self.names[id(module)]
-        caller = self.active[-1].path + "." if self.active and self.active[-1].path else ""
-        return next((name for name in names if name.startswith(caller)), names[0])
+        for call in reversed(self.active):
+            below = [name for name in names if name.startswith(call.path + ".")]
+            if below:
+                return below[0]
+        return names[0]
 
     def enter(self, module: nn.Module) -> None:
         call = self.counts.get(id(module), 0)

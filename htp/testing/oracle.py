@@ -55,17 +55,18 @@ def tagged_nodes(
     """Each node that running the model can come to, with its tag and the constants known there.
 
     Raises:
-        AssertionError: ``tagged.nodes()`` is not every node of the file in document order.
+        AssertionError: ``tagged.nodes()`` is not every such node of the file in document order.
     """
     listed = iter(tagged.nodes())
     for (node, known), used in zip(node_arrays(tagged.model, folder), in_use(tagged.model)):
+        if not used:
+            continue
         other, tag = next(listed, (None, None))
         assert other is not None, f"nodes() ends before {_label(node)}"
         assert list(node.output) == list(other.output), (
             f"{_label(node)} is listed as {_label(other)}"
         )
-        if used:
-            yield node, tag, known
+        yield node, tag, known
     left = next(listed, None)
     assert left is None, f"nodes() lists more than the file has: {left}"
 

@@ -26,6 +26,12 @@ def _script(something: Any) -> Any:
         return torch.jit.script(something)
 
 
+def _trace(module: nn.Module, *args: Tensor) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.jit.trace(module, args)
+
+
 class Repeat(Marked):
     """Runs a scripted function: as many steps as the input has rows, so a loop is exported."""
 
@@ -87,6 +93,89 @@ class ToScript(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.steps(self.before(x)) * self.factor
+
+
+class Leaf(Step):
+    """A step of another class, because exporting a scripted model changes its classes for good."""
+
+
+class Choice(nn.Module):
+    """To be scripted: one of two children, as the data says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.yes = Leaf(1.125)
+        self.no = Leaf(1.25)
+        self.factor = 1.5
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.yes(x) if bool(x.sum() > 0) else self.no(x) - 1
+        return torch.sigmoid(x) * self.factor
+
+
+class AroundScripted(Marked):
+    """A traced model with a scripted module for a child."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = Dense()
+        self.steps = _script(Steps())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mark(self.steps(self.before(x)))
+
+
+class AroundTraced(Marked):
+    """A traced model with a child that was traced before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = Dense()
+        self.step = _trace(Step(1.125), torch.zeros(2, 4))
+        self.step.factor = 1.125
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mark(self.step(self.before(x)))
+
+
+class While(Marked):
+    """``torch.while_loop`` around a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = Dense()
+        self.step = Dense()
+
+    def forward(self, x: Tensor) -> Tensor:
+        from torch._higher_order_ops.while_loop import while_loop
+
+        def goes_on(count: Tensor, x: Tensor) -> Tensor:
+            return count < 3
+
+        def body(count: Tensor, x: Tensor) -> Any:
+            return count + 1, self.step(x)
+
+        loop: Any = while_loop
+        return self.mark(loop(goes_on, body, (torch.tensor(0), self.before(x)))[1])
+
+
+class Scan(Marked):
+    """``scan`` of a module over the rows of its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = Dense()
+        self.step = Dense()
+
+    def forward(self, x: Tensor) -> Tensor:
+        from torch._higher_order_ops.scan import scan
+
+        def combine(carry: Tensor, row: Tensor) -> Any:
+            carry = self.step(carry + row)
+            return carry, carry * 1.0
+
+        loop: Any = scan
+        return self.mark(loop(combine, torch.zeros(4), self.before(x))[1])
 
 
 class Conditional(Marked):
@@ -158,6 +247,46 @@ CASES = (
         by_hand=True,
         operators={"Loop": "steps", "Sigmoid": "steps"},
         without={"fx": "torch.export takes no ScriptModule"},
+    ),
+    Case(
+        "scripted_choice",
+        lambda: Example(_script(Choice()), (torch.randn(2, 4),)),
+        marks=("yes", "no", ""),
+        by_hand=True,
+        operators={"If": "", "Sigmoid": ""},
+        without={"fx": "torch.export takes no ScriptModule"},
+    ),
+    Case(
+        "scripted_child",
+        lambda: Example(AroundScripted(), (torch.randn(2, 4),)),
+        marks=("before", "steps.step", "steps", ""),
+        by_hand=True,
+        without={"fx": "torch.export takes no ScriptModule"},
+    ),
+    Case(
+        "traced_child",
+        lambda: Example(AroundTraced(), (torch.randn(2, 4),)),
+        marks=("before", "step", ""),
+        by_hand=True,
+        without={"fx": "torch.export takes no ScriptModule"},
+    ),
+    Case(
+        "while_loop",
+        lambda: Example(While(), (torch.randn(2, 4),)),
+        marks=("before", "step", ""),
+        by_hand=True,
+        numbered=True,
+        without={"torchscript": "torch.jit.trace unrolls the loop"},
+        torch=">=2.15",
+    ),
+    Case(
+        "scan",
+        lambda: Example(Scan(), (torch.randn(2, 4),)),
+        marks=("before", "step", ""),
+        by_hand=True,
+        numbered=True,
+        without={"torchscript": "torch.jit.trace unrolls the loop"},
+        torch=">=2.15",
     ),
     Case(
         "cond",

@@ -105,45 +105,6 @@ class Transformer(Marked):
         return self.mark(self.head(x))
 
 
-class Recurrent(Marked):
-    """A recurrent layer between two others."""
-
-    def __init__(self, rnn: nn.Module) -> None:
-        super().__init__()
-        self.before = Dense()
-        self.rnn = rnn
-        self.after = Dense()
-
-    def forward(self, x: Tensor) -> Tensor:
-        output = self.rnn(self.before(x))[0]
-        return self.mark(self.after(output))
-
-
-class Encoder(Marked):
-    """torch's own encoder layer; ``batch_first=False`` keeps it off the fused fast path."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.before = Dense()
-        self.layer = nn.TransformerEncoderLayer(d_model=4, nhead=2, dim_feedforward=8)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.mark(self.layer(self.before(x)))
-
-
-class CrossAttention(Marked):
-    """torch's own attention over another sequence; its module ``out_proj`` is never called."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.memory = Dense(4, 6)
-        self.attention = nn.MultiheadAttention(4, 2, bias=False, kdim=6, vdim=6)
-
-    def forward(self, x: Tensor) -> Tensor:
-        memory = self.memory(x)
-        return self.mark(self.attention(x, memory, memory)[0])
-
-
 class RootOnly(Marked):
     """Functional operations at the root, and a child that is only a part of it."""
 
@@ -237,22 +198,6 @@ CASES = (
         marks=("stem", "body", ""),
     ),
     Case("transformer", lambda: Example(Transformer(), (torch.tensor([[1, 3, 5, 10]]),))),
-    Case(
-        "lstm", lambda: Example(Recurrent(nn.LSTM(4, 4)), (_x(3, 1, 4),)), operators={"LSTM": "rnn"}
-    ),
-    Case("gru", lambda: Example(Recurrent(nn.GRU(4, 4)), (_x(3, 1, 4),)), operators={"GRU": "rnn"}),
-    Case(
-        "multihead_attention",
-        lambda: Example(Encoder(), (_x(3, 1, 4),)),
-        marks=("before", ""),
-        operators={"Softmax": "layer.self_attn"},
-    ),
-    Case(
-        "cross_attention",
-        lambda: Example(CrossAttention(), (_x(3, 1, 4),)),
-        marks=("memory", ""),
-        operators={"Softmax": "attention"},
-    ),
     Case(
         "root_functional",
         lambda: Example(RootOnly(), (_x(),)),

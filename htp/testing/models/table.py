@@ -6,12 +6,30 @@ from packaging.specifiers import SpecifierSet
 
 from htp.errors import did_you_mean
 from htp.testing.case import Case
-from htp.testing.models import containers, control, layers, sharing
+from htp.testing.models import (
+    containers,
+    control,
+    layers,
+    library,
+    merging,
+    reaching,
+    sharing,
+    weights,
+)
 from htp.torch_release import RELEASE
 
 __all__ = ["CASES", "case", "cases_for"]
 
-CASES: Tuple[Case, ...] = sharing.CASES + containers.CASES + layers.CASES + control.CASES
+CASES: Tuple[Case, ...] = (
+    *sharing.CASES,
+    *reaching.CASES,
+    *merging.CASES,
+    *containers.CASES,
+    *layers.CASES,
+    *library.CASES,
+    *weights.CASES,
+    *control.CASES,
+)
 """Every model of the suite, also those that the installed torch does not know."""
 
 _BY_NAME: Dict[str, Case] = {row.name: row for row in CASES}
