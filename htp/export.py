@@ -80,7 +80,7 @@ def export(
             path=destination.scratch_path,
         )
         _check_fit(request)
-        with undisturbed():
+        with undisturbed(request.model):
             capture = runner.capture(request)
         tags = dataflow.complete(capture)
         chunks, outline = _tagged_bytes(capture, tags, spec.name)

@@ -66,8 +66,6 @@ class CallTracker:
             return None
         if self._running:
             above = self._running[-1]
-            if dynamo and above.module == key:
-                return above  # dynamo announces some modules twice
             # Without an attempt of its own, dynamo reads a body for the attempt that is running.
             replayed = dynamo and (self._strict is None or above.attempt != self._strict.attempt)
             return self._new(key, above, above.attempt, replayed)
@@ -82,6 +80,9 @@ class CallTracker:
             # dynamo left a module whole, and now it runs as one node of the graph that dynamo made.
             return again if again.module == key else self._new_late(key, again)
         return None
+
+    def _is_innermost(self, module: Any) -> bool:
+        return bool(self._running) and self._running[-1].module == _identity(module)
 
     def _new_late(self, module: int, parent: Call) -> Call:
         """A call seen after the fact, which belongs behind the others inside ``parent``."""
@@ -159,6 +160,7 @@ class CallTracker:
         from torch._dynamo.variables import nn_module as dynamo_modules
         from torch.fx.experimental.proxy_tensor import _ModuleStackTracer as Tracer
         from torch.fx.proxy import TracerBase
+        from torch.nn import Module
 
         tracker = self
         thread = get_ident()  # another one may be compiling a model of its own
@@ -166,6 +168,11 @@ class CallTracker:
         call_module = Tracer.call_module
         announce = dynamo_modules.record_nn_module_stack
         begin = OutputGraph.__init__
+        calling = [
+            vars(Module)[name].__code__
+            for name in ("_call_impl", "_wrapped_call_impl")
+            if name in vars(Module)
+        ]
 
         def htp_create_node(self: Any, *args: Any, **kwargs: Any) -> Any:
             node = create_node(self, *args, **kwargs)
@@ -184,7 +191,10 @@ class CallTracker:
 
         @contextmanager
         def htp_announce(module_key: Any, source: Any, tx: Any, mod: Any) -> Iterator[None]:
-            ours: Any = tracker._run(mod, dynamo=True) if get_ident() == thread else nullcontext()
+            # A module may be announced twice: as it is called, and from within what calls forward.
+            twice = tx.f_code in calling and tracker._is_innermost(mod)
+            follow = get_ident() == thread and not twice
+            ours: Any = tracker._run(mod, dynamo=True) if follow else nullcontext()
             with ours, announce(module_key, source, tx, mod):
                 yield
 

@@ -39,8 +39,6 @@ class Recorder:
         self.renumbered: Dict[int, int] = {}
         """From numbers of the first graph to numbers of the copy that is written."""
         self.final: Any = None
-        self._seen: Tuple[Any, GraphRecord] = (None, GraphRecord())
-        """What the graph last recorded looked like, and its record without the noted owners."""
 
     def note_conversion(self, node: Any, given: Iterable[Any], result: Any) -> None:
         """Everything newly made between ``given`` and ``result`` was made for ``node``."""
@@ -214,44 +212,32 @@ class Recorder:
         return common, tuple(stack[-1] for stack in stacks if stack != common)
 
     def record(self, graph: Any) -> GraphRecord:
-        """A graph as it stands, values named by their numbers.
-
-        Most passes change nothing. Torch prints a graph thirty times as fast as its nodes can be
-        asked one by one, so they are asked only when the graph looks different.
-        """
-        looks = (str(graph), [value.unique() for node in graph.nodes() for value in outputs(node)])
-        if looks != self._seen[0]:
-            self._seen = (looks, self._read(graph, set()))
-        return self._owned(self._seen[1])
+        """A graph as it stands, values named by their numbers."""
+        return self._read(graph, set())
 
     def _read(self, graph: Any, nones: Set[str]) -> GraphRecord:
-        """A graph or block with the owners that its scopes tell.
-
-        ``nones`` collects the values that stand for an input left out.
-        """
+        """A graph or block; ``nones`` collects the values that stand for an input left out."""
         record = GraphRecord([str(value.unique()) for value in graph.inputs()])
         for node in graph.nodes():
             kind = node.kind()
-            made = [str(value.unique()) for value in outputs(node)]
+            made = [value.unique() for value in outputs(node)]
             read = [str(value.unique()) for value in inputs(node)]
-            read = ["" if name in nones else name for name in read]
+            names = [str(number) for number in made]
             if kind == _CONSTANT and node.mustBeNone():
-                nones.update(made)
-            bodies = [self._read(block, nones) for block in blocks(node)]
-            owner = self.log.stack(node.scopeName()) or None
-            record.nodes.append(NodeRecord(kind, read, made, owner, bodies=bodies))
+                nones.update(names)
+            known = (self.owners.get(number) for number in made)
+            noted = next((owner for owner in known if owner), None)
+            record.nodes.append(
+                NodeRecord(
+                    kind,
+                    ["" if name in nones else name for name in read],
+                    names,
+                    noted or self.log.stack(node.scopeName()) or None,
+                    bodies=[self._read(block, nones) for block in blocks(node)],
+                )
+            )
         record.outputs = [str(value.unique()) for value in graph.outputs()]
         return record
-
-    def _owned(self, read: GraphRecord) -> GraphRecord:
-        """The record with the owners that were noted in the place of those that scopes tell."""
-        nodes = []
-        for node in read.nodes:
-            known = (self.owners.get(int(name)) for name in node.outputs)
-            owner = next((owner for owner in known if owner), None) or node.owner
-            bodies = [self._owned(body) for body in node.bodies]
-            nodes.append(NodeRecord(node.op, node.inputs, node.outputs, owner, bodies=bodies))
-        return GraphRecord(read.inputs, read.outputs, nodes)
 
 
 def _values(found: Any) -> Iterator[Any]:

@@ -1,17 +1,18 @@
 """What torch itself leaves behind after an export, put back.
 
 Some releases forget it when an export fails inside them: ``torch.export`` 2.6 leaves a hook that
-every later module would call, and a warnings filter.
+every later module would call, and a warnings filter. Strict capture leaves the fake tensors that a
+``forward`` or a hook stored in a module (the ``weight`` of ``weight_norm``), without a failure.
 """
 
 import warnings
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any, Dict, Iterator, List, Tuple
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Restore the warnings filters and torch's global module hooks on leaving."""
+def undisturbed(model: Any) -> Iterator[None]:
+    """Restore warnings filters, torch's global module hooks and the model's tensors on leaving."""
     from torch.nn.modules import module
 
     tables: Any = [
@@ -20,6 +21,7 @@ def undisturbed() -> Iterator[None]:
         if name.startswith("_global_") and isinstance(table, dict)
     ]
     before = [dict(table) for table in tables]
+    held = _tensors(model)
     with warnings.catch_warnings():
         try:
             yield
@@ -28,3 +30,34 @@ def undisturbed() -> Iterator[None]:
                 if dict(table) != content:
                     table.clear()
                     table.update(content)
+            for attributes, tensors in held:
+                _put_back(attributes, tensors)
+
+
+Attributes = Dict[str, Any]
+
+
+def _tensors(model: Any) -> List[Tuple[Attributes, Attributes]]:
+    """The attributes of every module, and those of them that are tensors."""
+    import torch
+
+    if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
+        return []
+    tables = [vars(module) for module in model.modules()]
+    return [(table, _only_tensors(table)) for table in tables]
+
+
+def _only_tensors(table: Attributes) -> Attributes:
+    import torch
+
+    return {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
+
+
+def _put_back(attributes: Attributes, tensors: Attributes) -> None:
+    now = _only_tensors(attributes)
+    for name in now:
+        if name not in tensors:
+            del attributes[name]
+    attributes.update(
+        (name, value) for name, value in tensors.items() if now.get(name) is not value
+    )

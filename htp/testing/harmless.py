@@ -60,7 +60,8 @@ class Harmless:
         self, workshop: Workshop, backend_name: str
     ) -> None:
         """Torch's functions, the model, warnings and loggers after a good export."""
-        for name in ("siblings", "forward_hooks", "dynamic_shapes"):
+        names = ("siblings", "forward_hooks", "dynamic_shapes", "weight_norm", "autograd_function")
+        for name in names:
             case = case_named(name)
             workshop.exported(backend_name, case)  # torch has imported what it imports lazily
             model, args, kwargs = case.example()

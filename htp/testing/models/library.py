@@ -92,5 +92,6 @@ CASES = (
         "whole_transformer",
         lambda: Example(Whole(), (_x(3, 1, 4), _x(2, 1, 4))),
         marks=("source", "target", ""),
+        torch=">=1.12",  # before, the default opset cannot slice by computed bounds
     ),
 )
