@@ -250,6 +250,19 @@ def matrix(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST_PYTHON)
+def fuzz(session: nox.Session) -> None:
+    """Random models against the marks in them: 10000 for each backend, or the number behind --."""
+    count = session.posargs.pop(0) if session.posargs else "10000"
+    with disposable(session):
+        install_newest(session, *nox.project.dependency_groups(GROUPS, "test"))
+        session.env["HTP_FUZZ"] = count
+        session.run(
+            *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-s"),
+            *(*session.posargs, str(ROOT / "tests" / "test_fuzz.py")),
+        )
+
+
+@nox.session(python=NEWEST_PYTHON)
 def bench(session: nox.Session) -> None:
     """Time and memory of htp.export against torch.onnx.export; options go behind ``--``."""
     with disposable(session):

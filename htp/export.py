@@ -124,6 +124,14 @@ def _tagged_bytes(
 
 def _checked(model: Any) -> Any:
     """A module, or what torch.export made of one."""
+    from htp.backends._wrapped import wrapper_of
+
+    wrapper = wrapper_of(model)
+    if wrapper is not None:
+        raise CaptureError(
+            f"The model is wrapped by {wrapper[0]}.",
+            f"export what is inside: htp.export(model.{wrapper[1]}, ...).",
+        )
     if callable(getattr(model, "forward", None)) or hasattr(model, "graph_module"):
         return model
     raise CaptureError(

@@ -107,6 +107,19 @@ def test_something_else_than_a_model(backend):
 
 
 @pytest.mark.parametrize("backend", USABLE)
+def test_a_model_in_a_wrapper(backend, tmp_path):
+    """Paths below a wrapper would not be those of the model."""
+    model = nn.Linear(4, 4)
+    wrapped = {"module": nn.DataParallel(model)}
+    if getattr(torch.compile(model) if hasattr(torch, "compile") else model, "_orig_mod", None):
+        wrapped["_orig_mod"] = torch.compile(model)
+    for name, wrapper in wrapped.items():
+        with pytest.raises(htp.CaptureError, match=rf"model\.{name}"):
+            htp.export(wrapper, (torch.randn(1, 4),), tmp_path / "model.onnx", backend=backend)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("backend", USABLE)
 def test_dynamic_shapes_of_an_input_that_does_not_exist(backend):
     shapes = {"inptu": {0: "batch"}}
     fails(htp.CaptureError, "'inptu'", "Hint: ", dynamic_shapes=shapes, backend=backend)

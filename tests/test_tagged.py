@@ -232,3 +232,15 @@ def test_a_function_that_nothing_calls_is_no_part_of_the_model(path, tmp_path):
     onnx.save_model(model, str(tmp_path / "functions.onnx"))
     listed = [node.op_type for node, _ in htp.load(tmp_path / "functions.onnx").nodes()]
     assert listed[before:] == ["Called", "Inner", "Relu"]
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_the_tree_keeps_modules_that_left_no_node(backend):
+    """Folded away or passing their input on: they were called, and the tree says so."""
+    model, args, _ = case("folded_away").example()
+    branches = {
+        str(b.call): b.total.total for b in htp.export(model, args, backend=backend).tree().walk()
+    }
+    assert branches["identity"] == branches["dropout"] == 0
+    assert "constant" in branches  # folded where the exporter folds
+    assert branches["dense"] > 0

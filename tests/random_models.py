@@ -1,0 +1,210 @@
+"""Random models: trees of modules with sharing, repetition, containers and functional code.
+
+A model is drawn as a plan of tuples, strings and numbers, so that it can be printed, shrunk and
+kept in a file. Every module of a plan maps a tensor of shape (2, 4) to one of the same shape.
+"""
+
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from htp.testing.case import Case, Example, Marked
+from htp.testing.models.containers import bind_forward, wrap_forward
+from htp.testing.models.sharing import Block, Borrower, Dense
+
+__all__ = ["case_of", "plans"]
+
+Plan = Any
+"""A leaf's name; a number, which is one of the modules made before; or a branch
+``(kind, plans, steps)``."""
+
+Step = Tuple[str, int, int]
+"""What to do, with which child, how often."""
+
+
+class Norm(Marked):
+    """A normalisation around which nothing is computed but its mark."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mark(self.norm(x))
+
+
+class Dropped(Marked):
+    """Throws away what its child computes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.unused = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.unused(x)
+        return self.mark(x)
+
+
+class Common(Marked):
+    """Multiplies by a number that all of its class use, so that equal ones may be merged."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mark_with(3.0, x)
+
+
+def _hooked() -> nn.Module:
+    dense = Dense()
+    dense.register_forward_pre_hook(lambda module, args: (torch.sin(args[0]),))
+    dense.register_forward_hook(lambda module, args, output: module.mark(output))
+    return dense
+
+
+LEAVES: Dict[str, Callable[[], nn.Module]] = {
+    "dense": Dense,
+    "block": Block,
+    "norm": Norm,
+    "dropped": Dropped,
+    "common": Common,
+    "linear": lambda: nn.Linear(4, 4),
+    "relu": nn.ReLU,
+    "identity": nn.Identity,
+    "dropout": lambda: nn.Dropout(0.5),
+    "hooked": _hooked,
+    "wrapped": lambda: wrap_forward(Dense()),
+    "bound": lambda: bind_forward(Dense()),
+}
+
+FUNCTIONS: Sequence[Callable[[Tensor], Tensor]] = (
+    torch.sigmoid,
+    lambda x: x + 1,
+    lambda x: x.reshape(4, 2).t().reshape(2, 4),
+    lambda x: (x * 2).clamp_(min=-1.0),
+    lambda x: torch.cat([x[:, 2:], x[:, :2]], dim=1),
+    lambda x: torch.softmax(x, dim=-1),
+)
+
+
+class Branch(Marked):
+    """Runs its steps one after the other."""
+
+    def __init__(self, children: Sequence[nn.Module], steps: Sequence[Step]) -> None:
+        super().__init__()
+        self.steps = tuple(steps)
+        self.held = self.register(children)
+
+    def register(self, children: Sequence[nn.Module]) -> Tuple[nn.Module, ...]:
+        """Make the children submodules, some of them under two names."""
+        for at, child in enumerate(children):
+            self.add_module(f"part{at}", child)
+        return tuple(children)
+
+    def other(self, child: nn.Module, x: Tensor) -> Tensor:
+        """A method of its own, which is no module call."""
+        result: Tensor = self.mark(child(x))
+        return result
+
+    def forward(self, x: Tensor) -> Tensor:
+        for what, which, times in self.steps:
+            child = self.held[which % len(self.held)]
+            if what == "call":
+                for _ in range(times):
+                    x = child(x)
+            elif what == "residual":
+                x = x + child(x)
+            elif what == "twice":
+                x = child(x) - child(x)
+            elif what == "method":
+                x = self.other(child, x)
+            elif what == "direct":
+                x = child.forward(x)
+            elif what == "slice" and isinstance(child, nn.Sequential):
+                x = child[:times](x)
+            else:
+                x = FUNCTIONS[which % len(FUNCTIONS)](x)
+        return self.mark(x)
+
+
+class Listed(Branch):
+    """The same with a ``ModuleList``."""
+
+    def register(self, children: Sequence[nn.Module]) -> Tuple[nn.Module, ...]:
+        self.parts = nn.ModuleList(children)
+        return tuple(children)
+
+
+class Named(Branch):
+    """The same with a ``ModuleDict``, and with the first child under a second name."""
+
+    def register(self, children: Sequence[nn.Module]) -> Tuple[nn.Module, ...]:
+        self.parts = nn.ModuleDict({f"key{at}": child for at, child in enumerate(children)})
+        self.alias = children[0]
+        return tuple(children)
+
+
+KINDS: Dict[str, Callable[[Sequence[nn.Module], Sequence[Step]], nn.Module]] = {
+    "branch": Branch,
+    "list": Listed,
+    "dict": Named,
+    "sequential": lambda children, steps: nn.Sequential(*children),
+}
+
+
+def _leaf() -> "st.SearchStrategy[Plan]":
+    return st.one_of(st.sampled_from([*sorted(LEAVES), "borrower"]), st.integers(0, 7))
+
+
+_STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["call", "call", "residual", "twice", "method", "direct", "slice", "function"]
+        ),
+        st.integers(0, 5),
+        st.integers(1, 3),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def _branch(inner: "st.SearchStrategy[Plan]") -> "st.SearchStrategy[Plan]":
+    return st.tuples(
+        st.sampled_from(sorted(KINDS)), st.lists(inner, min_size=1, max_size=4), _STEPS
+    )
+
+
+def plans() -> "st.SearchStrategy[Plan]":
+    """Plans of models, from a single branch to a few levels of them."""
+    return _branch(st.recursive(_leaf(), _branch, max_leaves=10))
+
+
+def _build(plan: Plan, made: List[nn.Module]) -> nn.Module:
+    if isinstance(plan, int):
+        return made[plan % len(made)] if made else _build("dense", made)
+    if plan == "borrower":
+        return Borrower(made[-1]) if made else _build("dense", made)
+    if isinstance(plan, str):
+        module = LEAVES[plan]()
+    else:
+        kind, inner, steps = plan
+        children = [_build(part, made) for part in inner]
+        module = KINDS[kind](children, [tuple(step) for step in steps])
+    made.append(module)
+    return module
+
+
+class Root(Marked):
+    """The whole model, so that the root has operations of its own."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.model = _build(plan, [])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mark(self.model(x + 1))
+
+
+def case_of(plan: Plan) -> Case:
+    """The plan as a case of the conformance suite."""
+    return Case("random", lambda: Example(Root(plan), (torch.randn(2, 4),)))
