@@ -11,7 +11,7 @@ from htp.testing.expectations import reason_to_fail
 from htp.testing.models import case, cases_for
 from htp.testing.noise import LET_TORCH_WARN
 
-pytestmark = LET_TORCH_WARN
+pytestmark = [LET_TORCH_WARN, pytest.mark.accuracy]
 
 USABLE = [info.name for info in htp.backends() if info.usable]
 

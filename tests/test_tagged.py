@@ -241,6 +241,6 @@ def test_the_tree_keeps_modules_that_left_no_node(backend):
     branches = {
         str(b.call): b.total.total for b in htp.export(model, args, backend=backend).tree().walk()
     }
-    assert branches["identity"] == branches["dropout"] == 0
-    assert "constant" in branches  # folded where the exporter folds
+    assert {"dropout", "constant"} <= set(branches)  # some releases leave a node of them
+    assert branches["identity"] == 0
     assert branches["dense"] > 0
