@@ -249,6 +249,47 @@ def matrix(session: nox.Session) -> None:
     session.run("python", "tools/matrix.py", *session.posargs)
 
 
+def accuracy_on(pins: Pins) -> None:
+    """Define the session that runs every oracle on one torch release."""
+
+    @nox.session(
+        name=f"accuracy-torch{pins.release}", python=interpreter(pins.python) or pins.python
+    )
+    def session_of_release(session: nox.Session) -> None:
+        with disposable(session):
+            measure_accuracy(session, pins)
+
+    session_of_release.__doc__ = f"Every oracle, on all cases and the zoo, on torch {pins.release}."
+
+
+for _pins in PINS:
+    if "torchvision" in _pins.versions:
+        accuracy_on(_pins)
+
+
+def measure_accuracy(session: nox.Session, pins: Pins) -> None:
+    """Install the zoo's libraries as well, run the oracles and record what they found."""
+    zoo = [name for name in ("torchvision", "timm", "pillow") if name in pins.versions]
+    install(session, pins, *zoo, *nox.project.dependency_groups(GROUPS, "test"))
+    results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "accuracy"
+    results.mkdir(parents=True, exist_ok=True)
+    session.run(
+        *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
+        *("-m", "not large", "--results", str(results / f"torch{pins.release}.json")),
+        *session.posargs,
+        *(str(ROOT / "tests" / f"test_{name}.py") for name in ("marker", "oracles_agree", "zoo")),
+    )
+
+
+@nox.session(python=NEWEST_PYTHON)
+def accuracy(session: nox.Session) -> None:
+    """Every oracle on the newest torch, then docs/accuracy.md and its chart from all results."""
+    with disposable(session):
+        measure_accuracy(session, PINS[-1])
+        session.install("matplotlib")
+        session.run("python", str(ROOT / "tools" / "accuracy.py"))
+
+
 @nox.session(python=NEWEST_PYTHON)
 def fuzz(session: nox.Session) -> None:
     """Random models against the marks in them: 10000 for each backend, or the number behind --."""

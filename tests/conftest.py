@@ -49,6 +49,9 @@ class Results:
             if name is not None:
                 entry = self.backends.setdefault(name, empty_entry())
                 add(entry, outcome, item, report, nodeid, dict_sum(figures))
+                for property_name, row in figures:
+                    if property_name == "comparison":
+                        entry.setdefault("comparison", {})[row["subject"]] = row["methods"]
         with open(self.path, "w", encoding="utf-8") as file:
             json.dump(self.document(), file, indent=1, sort_keys=True)
             file.write("\n")
@@ -99,12 +102,14 @@ def empty_entry():
 
 
 def dict_sum(figures):
-    """The figures of one test, by name."""
+    """The figures of one test, by name; those of a named oracle count for all oracles as well."""
     sums = {}
     for name, values in figures:
-        if name in ("coverage", "oracle"):
-            total = sums.setdefault(name, collections.Counter())
-            total.update(values)
+        kind, _, oracle = name.partition(".")
+        if kind in ("coverage", "oracle"):
+            sums.setdefault(kind, collections.Counter()).update(values)
+        if kind == "oracle" and oracle:
+            sums.setdefault(name, collections.Counter()).update(values)
     return sums
 
 
@@ -117,5 +122,9 @@ def add(entry, outcome, item, report, nodeid, figures):
         row = {"case": getattr(case, "name", "-"), "test": item.originalname}
         entry["expected_failures"].append({**row, "reason": report.wasxfail})
     for name, values in figures.items():
+        kind, _, oracle = name.partition(".")
+        place = entry[kind]
+        if oracle:
+            place = entry.setdefault("oracles", {}).setdefault(oracle, {"decided": 0, "wrong": 0})
         for key, value in values.items():
-            entry[name][key] += value
+            place[key] += value

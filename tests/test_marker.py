@@ -30,7 +30,7 @@ def rows():
 def test_marks_of_all_modules(backend_name, case, tmp_path, record_property):
     exported, truth = marked_export(of_case(case), backend_name, str(tmp_path))
     report = report_of(exported.tagged, truth)
-    record_property("oracle", {"decided": report.decided, "wrong": len(report.wrong)})
+    record_property("oracle.marker", {"decided": report.decided, "wrong": len(report.wrong)})
     assert not report.wrong
     assert report.decided
     vanished = {line.partition(":")[0] for line in report.undecided}

@@ -188,14 +188,23 @@ class Recorder:
 
     def note_fusions(self, before: GraphRecord, after: GraphRecord) -> None:
         """Compare a graph before and after a pass that fuses: which nodes took over others?"""
-        left = {name for node in after.walk() for name in node.outputs}
+        left = {name: node for node in after.walk() for name in node.outputs}
         made = {name: node for node in before.walk() for name in node.outputs}
-        for old, new in _moved_uses(before, after):
-            if old in left or old not in made:
+        pending, seen = list(_moved_uses(before, after)), set()
+        while pending:
+            old, new = pending.pop()
+            if (old, new) in seen or old in left or old not in made:
                 continue
-            owners = [owner for owner in _region(old, made, left) if owner]
+            seen.add((old, new))
+            last = _counterpart(old, left[new], made, left) if new in left else old
+            owners = list(_region(old, made, left, last))
             if owners:
                 self.fused.setdefault(int(new), []).extend(owners)
+            if new in left and made[last].op.rstrip("_") == left[new].op:
+                # What the operation read may have been fused as well, with nobody else to tell.
+                # A fused operation may read more than before: a convolution gets a bias.
+                pairs = zip(made[last].inputs, left[new].inputs)
+                pending.extend((one, other) for one, other in pairs if one != other and other)
 
     def fusion(
         self, node: Any, owner: Optional[Stack]
@@ -314,8 +323,13 @@ def _counterpart(
     return name
 
 
-def _region(value: str, made: Dict[str, NodeRecord], left: Set[str]) -> Iterator[Stack]:
-    """Owners of the vanished nodes that ``value`` was computed by, the first computed first."""
+def _region(
+    value: str, made: Dict[str, NodeRecord], left: Mapping[str, NodeRecord], last: str
+) -> Iterator[Stack]:
+    """Owners of the vanished nodes that ``value`` was computed by, the first computed first.
+
+    ``last`` is computed by the operation that has stayed: what is behind it was not fused.
+    """
     order: List[Stack] = []
     pending, seen = [value], {value}
     while pending:
@@ -324,6 +338,8 @@ def _region(value: str, made: Dict[str, NodeRecord], left: Set[str]) -> Iterator
             continue
         if node.owner:
             order.append(node.owner)
+        if last != value and last in node.outputs:
+            continue
         for name in node.inputs:
             if name and name not in left and name not in seen:
                 seen.add(name)

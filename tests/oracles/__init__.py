@@ -8,4 +8,6 @@ recorded. Each takes a ``Subject`` as exported and gives a ``Report``:
 - ``replay``: the operations that PyTorch executed in each module call are those that its nodes
   stand for.
 - ``numeric``: what a module call returned in PyTorch is computed by its own nodes in onnxruntime.
+- ``values``: a node that computes what one operation of PyTorch computed belongs to the call in
+  which that operation was executed.
 """

@@ -43,6 +43,23 @@ class ConvUnit(Marked):
         return self.mark(F.relu(self.norm(self.conv(x))))
 
 
+class ConvChain(Marked):
+    """Convolutions with nothing between them but normalisations, all of which may be fused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.ModuleList([nn.Conv2d(4, 4, 1, bias=at == 1) for at in range(3)])
+        self.norm = nn.ModuleList([nn.BatchNorm2d(4) for _ in range(3)])
+        for norm in self.norm:
+            nn.init.uniform_(norm.running_mean, -0.5, 0.5)
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for conv, norm in zip(self.conv, self.norm):
+            x = norm(conv(x))
+        return self.mark(x)
+
+
 class Attention(Marked):
     """Self-attention written out, with shapes taken from the input."""
 
@@ -197,6 +214,7 @@ CASES = (
         lambda: Example(ConvNet(), (_x(1, 3, 6, 6),)),
         marks=("stem", "body", ""),
     ),
+    Case("conv_chain", lambda: Example(ConvChain(), (_x(1, 4, 3, 3),)), marks=("",)),
     Case("transformer", lambda: Example(Transformer(), (torch.tensor([[1, 3, 5, 10]]),))),
     Case(
         "root_functional",

@@ -1,0 +1,75 @@
+"""Every oracle on every architecture of the zoo, and other ways to tell owners beside HTP."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from baselines.comparison import compare
+from oracles.marker import marked_export, report_of
+from oracles.numeric import numeric
+from oracles.replay import replay
+from oracles.subject import export
+from oracles.values import known_owners, values
+from zoo import subjects
+
+import htp
+from htp.testing.eager import watched
+from htp.testing.expectations import reason_to_fail
+from htp.testing.noise import LET_TORCH_WARN
+from htp.testing.oracle import misplaced_weights, tagged_nodes
+from htp.testing.running import shown
+
+pytestmark = [LET_TORCH_WARN, pytest.mark.accuracy]
+
+USABLE = [info.name for info in htp.backends() if info.usable]
+KNOWN = json.loads((Path(__file__).parent / "zoo" / "expected_failures.json").read_text("utf-8"))
+
+
+def rows():
+    for subject in subjects():
+        for backend in USABLE:
+            reason = reason_to_fail(KNOWN, backend, subject.name, "*")
+            marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
+            yield pytest.param(backend, subject, id=f"{backend}-{subject.name}", marks=marks)
+
+
+def tell(record_property, oracle, report):
+    figures = {"decided": report.decided, "wrong": len(report.wrong)}
+    record_property(f"oracle.{oracle}", figures)
+
+
+@pytest.mark.parametrize(("backend_name", "subject"), list(rows()))
+def test_architecture(backend_name, subject, tmp_path, record_property):
+    exported = export(subject, backend_name, str(tmp_path))
+    coverage = exported.tagged.coverage
+    record_property("coverage", {str(kind): count for kind, count in coverage})
+    assert not coverage.unknown
+
+    with torch.no_grad(), watched(exported.model) as watch:
+        exported.model(*exported.args, **exported.kwargs)
+    stacks = {tag.stack for _, tag, _ in tagged_nodes(exported.tagged, str(tmp_path))}
+    assert not stacks - set(watch.stacks)
+
+    called = {stack[-1].path for stack in watch.stacks}
+    weights = misplaced_weights(exported.tagged, exported.model, called, str(tmp_path))
+    wrong = [str(verdict) for verdict in weights if not verdict.right]
+    record_property("oracle.weights", {"decided": len(weights), "wrong": len(wrong)})
+    for oracle, ask in (("replay", replay), ("numeric", numeric), ("values", values)):
+        report = ask(exported)
+        tell(record_property, oracle, report)
+        wrong += report.wrong
+        assert report.decided
+    scores = compare(exported.path, exported.model, known_owners(exported))
+    methods = {method: score._asdict() for method, score in scores.items()}
+    record_property("comparison", {"subject": subject.name, "methods": methods})
+    assert not wrong, shown(wrong)
+
+
+@pytest.mark.parametrize(("backend_name", "subject"), list(rows()))
+def test_architecture_with_marks(backend_name, subject, tmp_path, record_property):
+    exported, truth = marked_export(subject, backend_name, str(tmp_path))
+    report = report_of(exported.tagged, truth)
+    tell(record_property, "marker", report)
+    assert not report.wrong, shown(report.wrong)
+    assert report.decided >= len(truth.marks) // 2
