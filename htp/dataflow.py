@@ -18,7 +18,8 @@ def complete(capture: Capture) -> List[Tag]:
     """A tag for every node of the capture, in document order.
 
     Order of trust: what was recorded; the owner of the operation that computed the same value
-    before the graph was rewritten; the consumers; the producers. What is left is unknown.
+    before the graph was rewritten, or what the same reader read in its place; the consumers; the
+    producers. What is left is unknown.
     """
     graph = capture.after
     nodes = list(graph.walk())
@@ -27,6 +28,7 @@ def complete(capture: Capture) -> List[Tag]:
     }
     if capture.before is not None:
         _from_same_value(nodes, capture.before, tags)
+        _from_same_reader(graph, capture.before, tags)
     uses = _uses(graph)
     changed = True
     while changed and len(tags) < len(nodes):
@@ -57,6 +59,31 @@ def _from_same_value(nodes: List[NodeRecord], before: GraphRecord, tags: Dict[in
             if owner:
                 shared = _others(owner, stacks)
                 tags[id(node)] = Tag(owner, Provenance.PROPAGATED, shared or known[0].shared)
+
+
+def _from_same_reader(graph: GraphRecord, before: GraphRecord, tags: Dict[int, Tag]) -> None:
+    """A node made anew computes what its readers used to read from others, which are gone."""
+    owners = {name: node.owner for node in before.walk() for name in node.outputs if name}
+    readers = {tuple(node.outputs): node for node in before.walk()}
+    left = {name for node in graph.walk() for name in node.outputs}
+    instead: Dict[str, List[Stack]] = {}
+
+    def compare(old: List[str], new: List[str]) -> None:
+        for earlier, now in zip(old, new) if len(old) == len(new) else ():
+            owner = owners.get(earlier)
+            if owner and now != earlier and earlier not in left:
+                instead.setdefault(now, []).append(owner)
+
+    compare(before.outputs, graph.outputs)
+    for node in graph.walk():
+        reader = readers.get(tuple(node.outputs))
+        if reader is not None:
+            compare(reader.inputs, node.inputs)
+    for node in graph.walk():
+        stacks = [stack for name in node.outputs for stack in instead.get(name, ())]
+        owner = common_stack(stacks)
+        if owner and id(node) not in tags:
+            tags[id(node)] = Tag(owner, Provenance.PROPAGATED, _others(owner, stacks))
 
 
 def _others(owner: Stack, stacks: List[Stack]) -> Tuple[ModuleCall, ...]:

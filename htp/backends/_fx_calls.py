@@ -19,7 +19,15 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from threading import get_ident
 from typing import Any, Dict, Iterator, List, Optional
 
-from htp.backends._fx_meta import KEY, Attempt, Call, call_of_line, call_of_meta, is_body
+from htp.backends._fx_meta import (
+    KEY,
+    Attempt,
+    Call,
+    call_of_line,
+    call_of_meta,
+    is_body,
+    regenerated,
+)
 from htp.backends._modules import ModuleNames, type_name
 from htp.backends._patching import replaced
 from htp.scope import ModuleCall
@@ -178,7 +186,7 @@ class CallTracker:
             node = create_node(self, *args, **kwargs)
             if get_ident() != thread:
                 return node
-            call = tracker._owner(node.op, isinstance(self, SubgraphTracer))
+            call = regenerated(node) or tracker._owner(node.op, isinstance(self, SubgraphTracer))
             if call is not None:
                 node.meta[KEY] = call
             return node
