@@ -15,6 +15,7 @@ into ``node.meta`` under its own key as each FX node is created:
 """
 
 import inspect
+import sys
 from contextlib import ExitStack, contextmanager, nullcontext
 from threading import get_ident
 from typing import Any, Dict, Iterator, List, Optional
@@ -176,6 +177,7 @@ class CallTracker:
         call_module = Tracer.call_module
         announce = dynamo_modules.record_nn_module_stack
         begin = OutputGraph.__init__
+        methods = getattr(dynamo_modules.NNModuleVariable.call_method, "__code__", None)
         calling = [
             vars(Module)[name].__code__
             for name in ("_call_impl", "_wrapped_call_impl")
@@ -197,13 +199,17 @@ class CallTracker:
             with tracker._run_body() if is_body(m) else tracker._run(m, dynamo=False):
                 return call_module(self, m, forward, args, kwargs)
 
-        @contextmanager
-        def htp_announce(module_key: Any, source: Any, tx: Any, mod: Any) -> Iterator[None]:
+        def htp_announce(module_key: Any, source: Any, tx: Any, mod: Any) -> Any:
             # A module may be announced twice: as it is called, and from within what calls forward.
+            # And one is announced whose forward the model runs itself, which is no module call.
             twice = tx.f_code in calling and tracker._is_innermost(mod)
-            follow = get_ident() == thread and not twice
-            ours: Any = tracker._run(mod, dynamo=True) if follow else nullcontext()
-            with ours, announce(module_key, source, tx, mod):
+            direct = sys._getframe(1).f_code is methods
+            follow = get_ident() == thread and not twice and not direct
+            return announced(follow, mod, announce(module_key, source, tx, mod))
+
+        @contextmanager
+        def announced(follow: bool, mod: Any, plain: Any) -> Iterator[None]:
+            with tracker._run(mod, dynamo=True) if follow else nullcontext(), plain:
                 yield
 
         def htp_begin(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -8,7 +8,7 @@ call's operations, and of no other's, was computed for that call.
 
 import contextlib
 from collections import defaultdict
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Set, Tuple
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Tuple
 
 import torch
 from torch import Tensor
@@ -113,24 +113,23 @@ def _each_operation(exported: Exported, note: Callable[[Any], None]) -> Iterator
             yield exported
         return
 
-    busy: Set[int] = set()
-
     class Seen(Tensor):
         @classmethod
         def __torch_function__(
             cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
         ) -> Any:
-            result = super().__torch_function__(func, types, args, kwargs or {})
-            if not busy:
-                busy.add(0)
-                try:
-                    note(result)
-                finally:
-                    busy.clear()
-            return result
+            # The inherited one refuses to work with a Parameter.
+            with torch._C.DisableTorchFunction():
+                result = func(*args, **(kwargs or {}))
+                note(result)
+                return seen(result)
 
     def seen(value: Any) -> Any:
-        return value.as_subclass(Seen) if isinstance(value, Tensor) else value
+        if isinstance(value, Tensor):
+            return value.as_subclass(Seen)
+        if type(value) in (tuple, list):
+            return type(value)(map(seen, value))
+        return value
 
     args = tuple(seen(value) for value in exported.args)
     kwargs = {name: seen(value) for name, value in exported.kwargs.items()}
