@@ -99,8 +99,17 @@ def test_every_release_has_a_session_of_its_name(sessions):
 
 
 def test_the_other_sessions(sessions):
-    others = {name for name in sessions if not name.startswith("tests-torch")}
-    assert others == {"tests", "lint", "typing", "matrix", "bench", "demo"}
+    others = {name for name in sessions if "-torch" not in name}
+    assert others == {
+        *("tests", "lint", "typing", "matrix", "bench", "demo"),
+        *("accuracy", "fuzz"),
+    }
+
+
+def test_the_zoo_has_a_session_where_its_libraries_are_pinned(sessions):
+    with_zoo = [f"accuracy-torch{pin.release}" for pin in ALL if "torchvision" in pin.versions]
+    assert [name for name in sessions if name.startswith("accuracy-")] == with_zoo
+    assert len(with_zoo) >= 9
 
 
 def test_tags(sessions):
