@@ -92,15 +92,24 @@ def test_rows_stand_in_the_order_of_the_releases(project):
 
 
 def test_a_backend_that_is_not_for_a_release_and_one_that_did_not_run(project):
-    torchscript, fx, suite, date = project.line("1.8.1")[-4:]
-    assert (torchscript, fx, suite, date) == ("not run", "-", "not run", "never")
+    assert project.line("1.8.1")[-5:] == ["not run", "-", "not run", "-", "never"]
 
 
 def test_a_run_that_passed(project):
     project.record("2.9", result({"torchscript": backend(), "fx": backend(passed=7)}))
     cells = project.line("2.9.1")
     assert cells[:3] == ["2.9.1", "3.11", "1.23.2"]
-    assert cells[-4:] == ["pass (40)", "pass (7)", "99 passed", "2026-01-02"]
+    assert cells[-5:-2] == ["pass (40)", "pass (7)", "99 passed"]
+    assert cells[-1] == "2026-01-02"
+
+
+def test_accuracy_is_never_rounded_up(project):
+    nearly = backend(oracle={"decided": 100000, "wrong": 1})
+    project.record("2.9", result({"torchscript": nearly}))
+    assert project.line("2.9.1")[-2] == "99.99 % of 100000"
+    right = backend(oracle={"decided": 7, "wrong": 0})
+    project.record("2.9", result({"torchscript": right, "fx": right}))
+    assert project.line("2.9.1")[-2] == "100 % of 14"
 
 
 def test_a_failure_names_its_test(project):
@@ -109,9 +118,9 @@ def test_a_failure_names_its_test(project):
     )
     project.record("2.9", result({"fx": broken}, failed=2))
     cells = project.line("2.9.1")
-    assert cells[-4] == "not run"
-    assert cells[-3] == "fails: test_owner[tied] and 1 more"
-    assert cells[-2] == "2 failed, 99 passed"
+    assert cells[-5] == "not run"
+    assert cells[-4] == "fails: test_owner[tied] and 1 more"
+    assert cells[-3] == "2 failed, 99 passed"
 
 
 def test_coverage_is_told_by_provenance(project):
@@ -123,13 +132,13 @@ def test_coverage_is_told_by_provenance(project):
 def test_expected_failures_are_listed_with_their_reason(project):
     known = {"case": "cond", "test": "test_owner", "reason": "a | b"}
     project.record("2.9", result({"fx": backend(xfailed=1, expected_failures=[known])}))
-    assert project.line("2.9.1")[-3] == "pass (40, 1 expected failures)"
+    assert project.line("2.9.1")[-4] == "pass (40, 1 expected failures)"
     assert "| 2.9.1 | `fx` | cond | test_owner | a \\| b |" in project.page.read_text()
 
 
 def test_a_run_of_another_patch_release_does_not_count(project):
     project.record("2.9", result({"fx": backend()}, torch="2.9.0"))
-    assert project.line("2.9.1")[-3] == "not run"
+    assert project.line("2.9.1")[-4] == "not run"
 
 
 def test_check(project):

@@ -33,7 +33,8 @@ HEADER = """\
 One row for each torch release that HTP supports. Every row is a run of the whole test suite against
 the installed wheel, on the Python and the packages that the row names; `constraints/torchX.Y.txt`
 installs the same ones. `pass (n)` counts the conformance tests that the backend passed; `-` means
-that the backend is not meant for that release.
+that the backend is not meant for that release. *Accuracy* is the share of owners that are right, of
+those that an oracle knows; [docs/accuracy.md](docs/accuracy.md) has more of them.
 """
 
 COVERAGE = """\
@@ -86,7 +87,7 @@ def render(table: Sequence[Row], backends: Sequence[BackendSpec]) -> str:
 
 def _support_headings(backends: Sequence[BackendSpec]) -> List[str]:
     names = [f"`{spec.name}`" for spec in backends]
-    return ["torch", "Python", *COMPANIONS, *names, "whole suite", "last run"]
+    return ["torch", "Python", *COMPANIONS, *names, "whole suite", "accuracy", "last run"]
 
 
 def _support(row: Row, backends: Sequence[BackendSpec]) -> List[str]:
@@ -94,15 +95,25 @@ def _support(row: Row, backends: Sequence[BackendSpec]) -> List[str]:
     companions = [pins.versions.get(name, "-") for name in COMPANIONS]
     cells = [_cell(row, spec) for spec in backends]
     if result is None:
-        return [pins.versions["torch"], pins.python, *companions, *cells, "not run", "never"]
+        return [pins.versions["torch"], pins.python, *companions, *cells, "not run", "-", "never"]
     return [
         pins.versions["torch"],
         str(result["python"]),
         *companions,
         *cells,
         _counts(result["tests"]),
+        _accuracy(result["backends"]),
         str(result["date"]),
     ]
+
+
+def _accuracy(backends: Mapping[str, Mapping[str, Any]]) -> str:
+    """Of the owners that an oracle knows, how many are right."""
+    figures = [entry.get("oracle", {}) for entry in backends.values()]
+    decided = sum(found.get("decided", 0) for found in figures)
+    wrong = sum(found.get("wrong", 0) for found in figures)
+    # Never rounded up: one wrong owner is not 100 %.
+    return f"{(10000 * (decided - wrong) // decided) / 100:g} % of {decided}" if decided else "-"
 
 
 def _cell(row: Row, spec: BackendSpec) -> str:
