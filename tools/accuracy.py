@@ -240,7 +240,7 @@ def draw(everything: Sequence[Run], path: Path) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0, 100)
     axes.set_xlabel("% of the nodes whose true owner is known")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.0 + 0.5 / max(len(shown), 1)), ncols=3)
+    figure.legend(loc="outside upper center", ncols=3, frameon=False)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     figure.savefig(path, format="svg", metadata={"Date": None})
