@@ -7,7 +7,6 @@ import onnx
 import pytest
 
 import htp
-from htp.testing.expectations import reason_to_fail
 from htp.testing.models import case
 from htp.testing.noise import LET_TORCH_WARN
 
@@ -238,9 +237,6 @@ def test_a_function_that_nothing_calls_is_no_part_of_the_model(path, tmp_path):
 @pytest.mark.parametrize("backend", USABLE)
 def test_the_tree_keeps_modules_that_left_no_node(backend):
     """Folded away or passing their input on: they were called, and the tree says so."""
-    reason = reason_to_fail((), backend, "folded_away", "*")
-    if reason:
-        pytest.skip(reason)
     model, args, _ = case("folded_away").example()
     branches = {
         str(b.call): b.total.total for b in htp.export(model, args, backend=backend).tree().walk()
