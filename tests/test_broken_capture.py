@@ -14,7 +14,7 @@ from htp.scope import ModuleCall
 from htp.testing.models import case
 from htp.testing.noise import LET_TORCH_WARN
 
-pytestmark = LET_TORCH_WARN
+pytestmark = [LET_TORCH_WARN, pytest.mark.accuracy]
 
 USABLE = [info.name for info in htp.backends() if info.usable]
 

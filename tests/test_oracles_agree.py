@@ -18,7 +18,7 @@ from htp.testing.models import case, cases_for
 from htp.testing.noise import LET_TORCH_WARN
 from htp.testing.running import shown
 
-pytestmark = LET_TORCH_WARN
+pytestmark = [LET_TORCH_WARN, pytest.mark.accuracy]
 
 ORACLES = {"replay": replay, "numeric": numeric, "values": values}
 BACKENDS = [info.name for info in htp.backends() if info.usable]
