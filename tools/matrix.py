@@ -9,7 +9,19 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import (
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
 from packaging.version import Version
 
@@ -170,15 +182,22 @@ def _coverage(table: Sequence[Row], backends: Sequence[BackendSpec]) -> Iterator
 
 
 def _expected(table: Sequence[Row]) -> Iterator[List[str]]:
+    """A line for each backend, case and reason, with the releases that they are about."""
+    found: Dict[Tuple[str, str, str], Dict[str, Set[str]]] = {}
     for row in table:
         for name, entry in sorted((row.result or {}).get("backends", {}).items()):
-            failures = entry.get("expected_failures", [])
-            for one in sorted(failures, key=lambda one: (one["case"], one["test"])):
-                yield [
-                    row.pins.versions["torch"],
-                    f"`{name}`",
-                    *(str(one[key]).replace("|", "\\|") for key in ("case", "test", "reason")),
-                ]
+            for one in entry.get("expected_failures", []):
+                key = (name, str(one["case"]), str(one["reason"]).replace("|", "\\|"))
+                releases = found.setdefault(key, {})
+                releases.setdefault(row.pins.versions["torch"], set()).add(str(one["test"]))
+    for (name, case, reason), releases in sorted(found.items()):
+        tests = sorted(set().union(*releases.values()))
+        listed = ", ".join(tests) if len(tests) <= _MOST_NAMED else f"{len(tests)} tests"
+        yield [", ".join(releases), f"`{name}`", case, listed, reason]
+
+
+_MOST_NAMED = 2
+"""Tests of one case that are named; above, they are all that export it."""
 
 
 def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
