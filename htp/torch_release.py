@@ -84,5 +84,8 @@ NEWEST_TESTED: Final = "2.15"
 FX_SINCE: Final = "2.5"
 """``torch.onnx.export(dynamo=True)`` exists: https://github.com/pytorch/pytorch/pull/132530"""
 
+FX_TAKES_NAMED_AXES_SINCE: Final = "2.7"
+"""``dynamic_shapes`` takes an axis's name alone: https://docs.pytorch.org/docs/2.7/onnx_dynamo.html"""
+
 FX_IS_DEFAULT_SINCE: Final = "2.9"
 """torch's own default exporter: https://docs.pytorch.org/docs/2.9/onnx.html"""

@@ -18,7 +18,7 @@ from packaging.version import Version
 import htp
 from htp.testing.case import Case
 from htp.testing.models import case as case_named
-from htp.torch_release import RELEASE
+from htp.torch_release import FX_TAKES_NAMED_AXES_SINCE, RELEASE
 
 __all__ = ["PLAIN", "export_plain", "main"]
 
@@ -59,7 +59,7 @@ def _fx(case: Case, path: str) -> None:
 
 def _dim(name: str, dims: Dict[str, Any]) -> Any:
     """A dynamic axis: its name alone, from the release on that takes names."""
-    if RELEASE is not None and Version("2.7") <= RELEASE:
+    if RELEASE is not None and Version(FX_TAKES_NAMED_AXES_SINCE) <= RELEASE:
         return name
     return dims.setdefault(name, torch.export.Dim(name))
 

@@ -128,7 +128,7 @@ class Constant(Marked):
         self.weight = nn.Parameter(torch.randn(4))
 
     def forward(self) -> Tensor:
-        # A parameter times a number is more than torch.export of 2.6 to 2.12 can decompose.
+        # Not times a number: torch 2.6 and 2.12 cannot decompose that of a parameter.
         return self.mark(torch.tanh(self.weight))
 
 
