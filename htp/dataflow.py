@@ -4,8 +4,12 @@ An exporter leaves some nodes without a record: constants that it hoisted, casts
 a later pass added, nodes that a rewrite made anew. What they were made for can be read from the
 edges: a value that was there before the rewrite keeps its owner; a helper belongs to the operation
 that consumes it. Nothing here looks at operator types or names.
+
+Where the edges lead to nothing that is known, the parameters that a node reads are asked at last.
+That is a guess, and called so.
 """
 
+from dataclasses import replace
 from typing import Dict, List, Optional, Set, Tuple
 
 from htp.records import Capture, GraphRecord, NodeRecord
@@ -19,7 +23,8 @@ def complete(capture: Capture) -> List[Tag]:
 
     Order of trust: what was recorded; the owner of the operation that computed the same value
     before the graph was rewritten, or what the same reader read in its place; the consumers; the
-    producers. What is left is unknown.
+    producers. All these are ``propagated``. Then the parameters that are read, and the consumers
+    and producers once more: these are ``inferred``. What is left is unknown.
     """
     graph = capture.after
     nodes = list(graph.walk())
@@ -29,6 +34,18 @@ def complete(capture: Capture) -> List[Tag]:
     if capture.before is not None:
         _from_same_value(nodes, capture.before, tags)
         _from_same_reader(graph, capture.before, tags)
+    _along_edges(capture, nodes, tags)
+    if len(tags) < len(nodes) and _from_parameters(capture, nodes, tags):
+        known = set(tags)
+        _along_edges(capture, nodes, tags)
+        for place in tags.keys() - known:  # from a guess comes a guess
+            tags[place] = replace(tags[place], provenance=Provenance.INFERRED)
+    return [tags.get(id(node), UNKNOWN) for node in nodes]
+
+
+def _along_edges(capture: Capture, nodes: List[NodeRecord], tags: Dict[int, Tag]) -> None:
+    """Complete the tags by what consumes, produces and calls, until nothing changes."""
+    graph = capture.after
     uses = _uses(graph)
     changed = True
     while changed and len(tags) < len(nodes):
@@ -43,7 +60,27 @@ def complete(capture: Capture) -> List[Tag]:
             changed = _from_producers(graph, nodes, tags)
         if not changed:
             changed = _from_callers(capture, tags)
-    return [tags.get(id(node), UNKNOWN) for node in nodes]
+
+
+def _from_parameters(capture: Capture, nodes: List[NodeRecord], tags: Dict[int, Tag]) -> bool:
+    """A node that reads parameters may belong to the call of the module that has them.
+
+    Of several such calls, as those of a module that runs twice, what they have in common is named.
+    """
+    calls: Dict[str, List[Stack]] = {}
+    for stack in capture.calls:
+        calls.setdefault(stack[-1].path, []).append(stack)
+    read = parameters(capture)
+    found = False
+    for node in nodes:
+        if id(node) in tags:
+            continue
+        modules = {name.rpartition(".")[0] for value in node.inputs for name in read.get(value, ())}
+        owner = common_stack([stack for path in sorted(modules) for stack in calls.get(path, ())])
+        if owner:
+            tags[id(node)] = Tag(owner, Provenance.INFERRED)
+            found = True
+    return found
 
 
 def _from_same_value(nodes: List[NodeRecord], before: GraphRecord, tags: Dict[int, Tag]) -> None:

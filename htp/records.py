@@ -47,7 +47,8 @@ class GraphRecord:
         nodes: in topological order, as ONNX demands.
         parameters: for each initializer known to be a parameter or buffer of the model, the names
             that ``named_parameters``/``named_buffers`` give it (several when it is tied).
-        functions: bodies of the model's local functions (only on the main graph).
+        functions: bodies of the model's local functions (only on the main graph); see
+            ``add_function``.
         name: of a function: what a node that calls it has for its operator.
     """
 
@@ -66,6 +67,21 @@ class GraphRecord:
                 yield from body.walk()
         for function in self.functions:
             yield from function.walk()
+
+    def add_function(self, name: str, body: "GraphRecord") -> None:
+        """Add the body of a local function.
+
+        Its values have names of their own, which the main graph or another function may use as
+        well; they are told apart by the function's name before them.
+        """
+        for graph in body.graphs():
+            for names in (graph.inputs, graph.outputs):
+                names[:] = [value and f"{name}/{value}" for value in names]
+        for node in body.walk():
+            for names in (node.inputs, node.outputs):
+                names[:] = [value and f"{name}/{value}" for value in names]
+        body.name = name
+        self.functions.append(body)
 
     def uncalled(self) -> List["GraphRecord"]:
         """The functions that no node calls, neither of the graph nor of a function that is called.

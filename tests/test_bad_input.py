@@ -5,6 +5,7 @@ import inspect
 import io
 import os
 import stat
+import traceback
 
 import onnx
 import pytest
@@ -99,6 +100,25 @@ def test_a_shape_that_does_not_fit_the_weights(backend, tmp_path):
     assert error.hint
     assert error.__cause__ is not None
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif("torchscript" not in USABLE, reason="no other backend has such graphs")
+def test_an_error_holds_no_part_of_a_dead_graph(tmp_path):
+    """Whoever shows the local variables of its frames would crash old releases."""
+
+    class Histogram(torch.nn.Module):
+        def forward(self, x):
+            return torch.histc(x, bins=4)
+
+    with pytest.raises(htp.CaptureError) as caught:
+        htp.export(Histogram(), (torch.ones(4),), str(tmp_path / "m.onnx"), backend="torchscript")
+    places, error = [], caught.value
+    while error is not None:
+        places += list(traceback.walk_tb(error.__traceback__))
+        error = error.__cause__
+    inner = [frame for frame, _ in places if frame.f_globals["__name__"].startswith("torch.onnx")]
+    assert inner
+    assert not any(frame.f_locals for frame in inner)
 
 
 @pytest.mark.parametrize("backend", USABLE)

@@ -26,10 +26,10 @@ USABLE = [info.name for info in htp.backends() if info.usable]
 KNOWN = json.loads((Path(__file__).parent / "zoo" / "expected_failures.json").read_text("utf-8"))
 
 
-def rows():
+def rows(test):
     for subject in subjects():
         for backend in USABLE:
-            reason = reason_to_fail(KNOWN, backend, subject.name, "*")
+            reason = reason_to_fail(KNOWN, backend, subject.name, test)
             marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
             yield pytest.param(backend, subject, id=f"{backend}-{subject.name}", marks=marks)
 
@@ -39,15 +39,16 @@ def tell(record_property, oracle, report):
     record_property(f"oracle.{oracle}", figures)
 
 
-@pytest.mark.parametrize(("backend_name", "subject"), list(rows()))
+@pytest.mark.parametrize(("backend_name", "subject"), list(rows("test_architecture")))
 def test_architecture(backend_name, subject, tmp_path, record_property):
     exported = export(subject, backend_name, str(tmp_path))
     coverage = exported.tagged.coverage
     record_property("coverage", {str(kind): count for kind, count in coverage})
     assert not coverage.unknown
 
-    with torch.no_grad(), watched(exported.model) as watch:
-        exported.model(*exported.args, **exported.kwargs)
+    fresh = exported.fresh(subject.build)
+    with torch.no_grad(), watched(fresh.model) as watch:
+        fresh.model(*fresh.args, **fresh.kwargs)
     stacks = {tag.stack for _, tag, _ in tagged_nodes(exported.tagged, str(tmp_path))}
     assert not stacks - set(watch.stacks)
 
@@ -56,17 +57,17 @@ def test_architecture(backend_name, subject, tmp_path, record_property):
     wrong = [str(verdict) for verdict in weights if not verdict.right]
     record_property("oracle.weights", {"decided": len(weights), "wrong": len(wrong)})
     for oracle, ask in (("replay", replay), ("numeric", numeric), ("values", values)):
-        report = ask(exported)
+        report = ask(exported.fresh(subject.build))
         tell(record_property, oracle, report)
         wrong += report.wrong
         assert report.decided
-    scores = compare(exported.path, exported.model, known_owners(exported))
+    scores = compare(exported.path, exported.model, known_owners(exported.fresh(subject.build)))
     methods = {method: score._asdict() for method, score in scores.items()}
     record_property("comparison", {"subject": subject.name, "methods": methods})
     assert not wrong, shown(wrong)
 
 
-@pytest.mark.parametrize(("backend_name", "subject"), list(rows()))
+@pytest.mark.parametrize(("backend_name", "subject"), list(rows("test_architecture_with_marks")))
 def test_architecture_with_marks(backend_name, subject, tmp_path, record_property):
     exported, truth = marked_export(subject, backend_name, str(tmp_path))
     report = report_of(exported.tagged, truth)

@@ -1,6 +1,10 @@
 """Every way to tell owners, judged on one export."""
 
-from typing import Any, Dict, Mapping, NamedTuple, Tuple
+import itertools
+import os
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Tuple
+
+from onnx.external_data_helper import load_external_data_for_model
 
 import htp
 from baselines.answer import NOTHING
@@ -8,6 +12,7 @@ from baselines.names import by_names
 from baselines.parameters import by_parameters
 from baselines.torch_metadata import by_torch_metadata
 from htp.testing.case import modules_of
+from htp.testing.graph import document_order
 
 __all__ = ["METHODS", "Score", "compare"]
 
@@ -42,9 +47,10 @@ def compare(path: str, model: Any, truth: Mapping[str, Tuple[str, int]]) -> Dict
         truth: for each value that tells, path and number of the call that computed it.
     """
     tagged = htp.load(path)
-    several = {name for node, tag in tagged.nodes() if tag.shared for name in node.output}
+    several = {name for node, tag in _main(tagged) if tag.shared for name in node.output}
     truth = {name: owner for name, owner in truth.items() if name not in several}
     plain = htp.load(path).strip().model  # byte for byte what torch alone writes
+    load_external_data_for_model(plain, os.path.dirname(path))
     states = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
     modules = {name for name, _ in modules_of(model)}
     answers: Dict[str, Any] = {
@@ -56,9 +62,15 @@ def compare(path: str, model: Any, truth: Mapping[str, Tuple[str, int]]) -> Dict
     return {name: _score(answer, truth) for name, answer in answers.items()}
 
 
+def _main(answer: Any) -> Iterator[Tuple[Any, Any]]:
+    """The nodes of the main graph: functions have names of their own for their values."""
+    count = sum(1 for _ in document_order(answer.model.graph.node))
+    return itertools.islice(answer.nodes(), count)
+
+
 def _score(answer: Any, truth: Mapping[str, Tuple[str, int]]) -> Score:
     decided = exact = contaminated = silent = 0
-    for node, tag in answer.nodes():
+    for node, tag in _main(answer):
         true = next((truth[name] for name in node.output if name in truth), None)
         if true is None:
             continue

@@ -125,8 +125,7 @@ def record(model: Any, owner_of: Callable[[Any], Owner]) -> GraphRecord:
 
     whole = graph_record(model.graph)
     for function in model.functions.values():
-        whole.functions.append(graph_record(function))
-        whole.functions[-1].name = f"{function.domain}::{function.name}"
+        whole.add_function(f"{function.domain}::{function.name}", graph_record(function))
     return whole
 
 

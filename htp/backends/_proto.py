@@ -9,14 +9,9 @@ def record_model(model: Any) -> GraphRecord:
     """The record of a ``ModelProto``, without owners."""
     record = record_graph(model.graph)
     for function in model.functions:
-        record.functions.append(
-            GraphRecord(
-                list(function.input),
-                list(function.output),
-                [_node(node) for node in function.node],
-                name=f"{function.domain}::{function.name}",
-            )
-        )
+        nodes = [_node(node) for node in function.node]
+        body = GraphRecord(list(function.input), list(function.output), nodes)
+        record.add_function(f"{function.domain}::{function.name}", body)
     return record
 
 

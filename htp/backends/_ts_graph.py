@@ -98,7 +98,7 @@ class Recorder:
     def note_merges(self, before: GraphRecord, after: GraphRecord) -> None:
         """A pass merged equal operations: the first one stands for the others as well."""
         made = {name: node for node in before.walk() for name in node.outputs}
-        for old, new in _replaced(before, after):
+        for old, new in _replaced(before, after, merging=True):
             one, other = made.get(old), made.get(new)
             if one is not None and other is not None and one.op == other.op and one.owner:
                 self.merged.setdefault(int(new), []).append(one.owner)
@@ -284,10 +284,12 @@ def _differing(old: List[str], new: List[str]) -> Iterator[Pair]:
         yield from ((o, n) for o, n in zip(old, new) if o != n and o and n)
 
 
-def _replaced(before: GraphRecord, after: GraphRecord) -> Iterator[Pair]:
+def _replaced(before: GraphRecord, after: GraphRecord, merging: bool = False) -> Iterator[Pair]:
     """Values of ``before`` and the values of ``after`` that took their place, chains included.
 
     Where an operation without effect was left out (a dropout), its input is what was replaced.
+    A chain goes on through new operations, and through those that were there before only if the
+    pass was ``merging`` equal ones: else what one of them reads stands for nothing else.
     """
     old_made = {name: node for node in before.walk() for name in node.outputs}
     new_made = {name: node for node in after.walk() for name in node.outputs}
@@ -302,7 +304,9 @@ def _replaced(before: GraphRecord, after: GraphRecord) -> Iterator[Pair]:
         seen.add((old_name, new_name))
         yield old_name, new_name
         old = old_made.get(old_name)
-        if old is not None and new is not None:
+        if old is None or new is None or (new_name in old_made and not merging):
+            continue
+        if old.op.rstrip("_") == new.op.rstrip("_"):  # another operation reads other things
             pending.extend(_reads(old, new))
 
 

@@ -19,6 +19,7 @@ from htp.backends._modules import ModuleNames
 from htp.backends._patching import replaced
 from htp.backends._proto import record_model
 from htp.backends._ts_graph import Recorder
+from htp.backends._ts_ir import let_go
 from htp.backends._ts_scopes import CallLog, TraceModuleMap, watched_call
 from htp.backends.base import Capture, ExportRequest
 from htp.errors import CaptureError, HTPError
@@ -100,9 +101,11 @@ class TorchScriptBackend:
             try:
                 by_path = _needs_path(request)
                 torch.onnx.export(f=request.path if by_path else sink, **arguments)
-            except HTPError:
+            except HTPError as error:
+                let_go(error)
                 raise
             except Exception as error:  # torch raises what it likes; it is chained
+                let_go(error)
                 raise _ts_arguments.explain(error, request) from error
         data = _read(request.path) if by_path and request.path else sink.data()
         return _assemble(data, recorder, log, request)

@@ -35,11 +35,12 @@ class Marked(nn.Module):
 
     Attributes:
         factor: the constant, exactly representable in 32 bits; given by ``number``.
-        log: told of every mark while an eager run is watched, else None.
+        log: told of every mark, and of what is multiplied, while an eager run is watched, else
+            None.
     """
 
     factor: float = 1.0
-    log: Optional[Callable[[float], None]] = None
+    log: Optional[Callable[[float, Tensor], None]] = None
 
     def mark(self, value: Tensor) -> Tensor:
         """``value`` times this module's own constant."""
@@ -48,7 +49,7 @@ class Marked(nn.Module):
     def mark_with(self, factor: float, value: Tensor) -> Tensor:
         """``value`` times a constant that several modules may use: equal ones may be merged."""
         if self.log is not None:
-            self.log(factor)
+            self.log(factor, value)
         return value * factor
 
 

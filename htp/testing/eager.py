@@ -7,7 +7,7 @@ call is. Nothing here is shared with a capture backend, and no exporter is invol
 import contextlib
 import threading
 from dataclasses import dataclass
-from typing import Any, Dict, Iterator, List, NamedTuple, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import torch
 from torch import nn
@@ -31,10 +31,17 @@ class Call(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """One multiplication by a module's own factor, and the innermost call that it happened in."""
+    """One multiplication by a module's own factor.
+
+    Attributes:
+        factor: the factor.
+        owner: the innermost call that it happened in, as ``path`` or ``path@call``.
+        given: a digest of what was multiplied; None where no eager run has shown it.
+    """
 
     factor: float
     owner: str
+    given: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +100,10 @@ class _Watch:
         self.active.append(Call(self.path(module), type_name(module), call))
         self.stacks.append(tuple(self.active))
 
-    def log(self, factor: float) -> None:
-        self.marks.append(Mark(factor, self.active[-1].short))
+    def log(self, factor: float, value: torch.Tensor) -> None:
+        array = value.detach().double().cpu().numpy()
+        digest = hash((array.shape, array.tobytes()))
+        self.marks.append(Mark(factor, self.active[-1].short, digest))
 
 
 @contextlib.contextmanager

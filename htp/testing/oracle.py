@@ -86,11 +86,11 @@ def _scalar(name: str, known: Dict[str, "np.ndarray"]) -> Optional[float]:
     return float(value.reshape(-1)[0])
 
 
-def _by_factor(marks: Tuple[Mark, ...]) -> Dict[float, List[str]]:
-    owners: Dict[float, List[str]] = {}
+def _by_factor(marks: Tuple[Mark, ...]) -> Dict[float, List[Mark]]:
+    found: Dict[float, List[Mark]] = {}
     for mark in marks:
-        owners.setdefault(mark.factor, []).append(mark.owner)
-    return owners
+        found.setdefault(mark.factor, []).append(mark)
+    return found
 
 
 def _marked(tagged: Any, factors: Set[float]) -> Iterator[Tuple[float, onnx.NodeProto, Any]]:
@@ -116,23 +116,28 @@ def verdicts(tagged: Any, truth: Truth) -> List[Verdict]:
     """For every mark that can be told apart: its node, the true owner and the owner found.
 
     A factor that the graph has as often as it was multiplied decides each of its nodes in turn.
-    Where it has one node for several marks, equal calls were merged: the first call must be the
-    owner and the others must be listed as shared. Any other count decides nothing.
+    Where it has one node for several marks of equal values, equal calls were merged: the first call
+    must be the owner and the others must be listed as shared. If the values differ, all marks but
+    one were computed in advance, from weights alone: the owner must be one of the calls. Any other
+    count decides nothing.
     """
-    owners = _by_factor(truth.marks)
+    marks = _by_factor(truth.marks)
     nodes: Dict[float, List[Tuple[onnx.NodeProto, Any]]] = {}
-    for factor, node, tag in _marked(tagged, set(owners)):
+    for factor, node, tag in _marked(tagged, set(marks)):
         nodes.setdefault(factor, []).append((node, tag))
     decided = []
     for factor, found in nodes.items():
-        expected = owners[factor]
+        expected = [mark.owner for mark in marks[factor]]
         if len(found) == len(expected):
             for (node, tag), owner in zip(found, expected):
                 decided.append(Verdict(_label(node), (owner,), _short(tag), _short(tag) == owner))
         elif len(found) == 1:
             node, tag = found[0]
             others = [_short(call) for call in tag.shared]
-            right = _short(tag) == expected[0] and set(expected[1:]) <= set(others)
+            if len({mark.given for mark in marks[factor]}) == 1:
+                right = _short(tag) == expected[0] and set(expected[1:]) <= set(others)
+            else:
+                right = _short(tag) in expected and not others
             shown = f"{_short(tag)} shared with {others}"
             decided.append(Verdict(_label(node), tuple(expected), shown, right))
     return decided

@@ -13,7 +13,7 @@ from torch import nn
 from htp.testing.eager import Call, watched
 from oracles.subject import Exported
 
-__all__ = ["Around", "Stack", "key", "run_watched"]
+__all__ = ["Around", "Stack", "key", "operation_by_operation", "run_watched"]
 
 Stack = Tuple[Call, ...]
 
@@ -43,7 +43,7 @@ def run_watched(exported: Exported, around: Around) -> List[Stack]:
 
     nn.Module.__call__ = call
     try:
-        with _operation_by_operation(), watched(exported.model) as watch:
+        with operation_by_operation(), watched(exported.model) as watch:
             exported.model(*exported.args, **exported.kwargs)
     finally:
         nn.Module.__call__ = original
@@ -51,7 +51,7 @@ def run_watched(exported: Exported, around: Around) -> List[Stack]:
 
 
 @contextlib.contextmanager
-def _operation_by_operation() -> Iterator[None]:
+def operation_by_operation() -> Iterator[None]:
     """Keep torch's layers off the fused path that no exporter takes.
 
     Releases without a switch for it (1.12 to 2.0) stay off it while gradients are recorded.

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from htp.testing.case import modules_of
 from htp.testing.eager import Truth, watched
 from htp.testing.oracle import Verdict, verdicts
+from oracles.calls import operation_by_operation
 from oracles.subject import Exported, Report, Subject, export
 
 __all__ = ["marked_export", "marker", "report_of"]
@@ -38,7 +39,7 @@ def marker(subject: Subject, backend: str, folder: str) -> Report:
 def marked_export(subject: Subject, backend: str, folder: str) -> Tuple[Exported, Truth]:
     """The export of the marked model, and what an eager run did."""
     model, args, kwargs = subject.build()
-    with marking(model) as log, torch.no_grad():
+    with marking(model) as log, operation_by_operation():
         with watched(model) as watch:
             log.append(watch.log)
             try:
@@ -65,13 +66,13 @@ def report_of(tagged: Any, truth: Truth) -> Report:
 
 
 @contextlib.contextmanager
-def marking(model: nn.Module) -> Iterator[List[Callable[[float], None]]]:
+def marking(model: nn.Module) -> Iterator[List[Callable[[float, Tensor], None]]]:
     """Let every module of the model mark what it returns.
 
     Yields:
         Who is told of each mark; empty unless an eager run is watched.
     """
-    log: List[Callable[[float], None]] = []
+    log: List[Callable[[float, Tensor], None]] = []
     factors: Dict[int, float] = {}
     held: List[nn.Module] = []
     for _, module in modules_of(model):
@@ -88,7 +89,7 @@ def marking(model: nn.Module) -> Iterator[List[Callable[[float], None]]]:
 
 
 @contextlib.contextmanager
-def _wrapped(cls: type, log: List[Callable[[float], None]]) -> Iterator[None]:
+def _wrapped(cls: type, log: List[Callable[[float, Tensor], None]]) -> Iterator[None]:
     owner: Any = cls
     plain, own = owner.forward, "forward" in vars(cls)
 
@@ -99,8 +100,8 @@ def _wrapped(cls: type, log: List[Callable[[float], None]]) -> Iterator[None]:
         if factor is None:  # a module of the same class that is not the model's
             return result
         marked, done = _marked(result, factor)
-        if done and log:
-            log[0](factor)
+        if done is not None and log:
+            log[0](factor, done)
         return marked
 
     owner.forward = forward
@@ -113,22 +114,22 @@ def _wrapped(cls: type, log: List[Callable[[float], None]]) -> Iterator[None]:
             del owner.forward
 
 
-def _marked(result: Any, factor: float) -> Tuple[Any, bool]:
-    """The same result with its first floating tensor multiplied, and whether it has one."""
+def _marked(result: Any, factor: float) -> Tuple[Any, Optional[Tensor]]:
+    """The same result with its first floating tensor multiplied, and that tensor as it was."""
     if isinstance(result, Tensor):
         if not result.is_floating_point():
-            return result, False
-        return result * factor, True
+            return result, None
+        return result * factor, result
     if isinstance(result, (tuple, list)):
         items = list(result)
         for at, item in enumerate(items):
             items[at], done = _marked(item, factor)
-            if done:
+            if done is not None:
                 made = type(result)
-                return (made(*items) if hasattr(result, "_fields") else made(items)), True
+                return (made(*items) if hasattr(result, "_fields") else made(items)), done
     if isinstance(result, Mapping):
         for key in list(result):
             value, done = _marked(result[key], factor)
-            if done:
-                return type(result)(**{**result, key: value}), True
-    return result, False
+            if done is not None:
+                return type(result)(**{**result, key: value}), done
+    return result, None

@@ -33,7 +33,7 @@ class Exported(NamedTuple):
     Attributes:
         tagged: what ``htp.export`` returned.
         path: the file that was written.
-        model: the model that was exported.
+        model: the model that was exported, or one like it.
         args: its positional inputs.
         kwargs: its keyword inputs.
     """
@@ -43,6 +43,10 @@ class Exported(NamedTuple):
     model: torch.nn.Module
     args: Tuple[Any, ...]
     kwargs: Mapping[str, Any]
+
+    def fresh(self, build: Callable[[], Example]) -> "Exported":
+        """The same export beside a model that has never run: some keep what they computed."""
+        return Exported(self.tagged, self.path, *build())
 
 
 class Report(NamedTuple):

@@ -7,12 +7,15 @@ call's operations, and of no other's, was computed for that call.
 """
 
 import contextlib
+import itertools
 from collections import defaultdict
-from typing import Any, Callable, ContextManager, Dict, Iterator, List, Tuple
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Mapping, Tuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from htp.testing.graph import document_order
 from htp.testing.running import flat_tensors
 from oracles.calls import key, run_watched
 from oracles.numeric import computed_values, equal, plain
@@ -30,7 +33,8 @@ def values(exported: Exported) -> Report:
     """Are the nodes tagged with the calls that computed their values?"""
     truth = known_owners(exported)
     wrong = []
-    for node, tag in exported.tagged.nodes():
+    main = sum(1 for _ in document_order(exported.tagged.model.graph.node))
+    for node, tag in itertools.islice(exported.tagged.nodes(), main):  # functions have own names
         for name in node.output:
             said = {key(call) for call in (*tag.stack[-1:], *tag.shared)}
             if name in truth and truth[name] not in said:
@@ -45,19 +49,36 @@ def known_owners(exported: Exported) -> Dict[str, Owner]:
     found: Dict[str, Owner] = {}
     computed = computed_values(exported)
     read = {
-        name: [computed[other] for other in node.input if other in computed]
+        name: [other for other in node.input if other in computed]
         for node in exported.tagged.model.graph.node
         for name in node.output
     }
     for name, array in computed.items():
         if array.size < _FEWEST or plain(array):
             continue
-        if any(equal(array, other) for other in read[name]):
+        if any(equal(array, other) for other in _laid_out_from(name, read, computed)):
             continue  # a helper that hands on what another operation computed
         owners = {owner for other, owner in results.get(array.shape, ()) if equal(array, other)}
         if len(owners) == 1:
             found[name] = owners.pop()
     return found
+
+
+def _laid_out_from(
+    name: str, read: Mapping[str, List[str]], computed: Mapping[str, Array]
+) -> Iterator[Array]:
+    """The values that a value consists of, laid out otherwise or not, the nearest first.
+
+    An exporter may bring a value into another form and back for a reader.
+    """
+    elements = np.sort(computed[name], axis=None)
+    pending = [name]
+    for value in pending:  # grows while it is walked
+        for other in read[value]:
+            array = computed[other]
+            if array.size == elements.size and equal(np.sort(array, axis=None), elements):
+                pending.append(other)
+                yield array
 
 
 _FEWEST = 4
@@ -92,7 +113,7 @@ def _results(exported: Exported) -> Dict[Tuple[int, ...], List[Tuple[Array, Owne
 
 @contextlib.contextmanager
 def _each_operation(exported: Exported, note: Callable[[Any], None]) -> Iterator[Exported]:
-    """Be told the result of every function of torch's that is called on a tensor.
+    """Be told what every function of torch's computes that is called on a tensor.
 
     Yields:
         What to run meanwhile: releases without modes follow what is computed from the inputs.
@@ -104,9 +125,7 @@ def _each_operation(exported: Exported, note: Callable[[Any], None]) -> Iterator
             def __torch_function__(
                 self, func: Any, types: Any, args: Any = (), kwargs: Any = None
             ) -> Any:
-                result = func(*args, **(kwargs or {}))
-                note(result)
-                return result
+                return _noted(func, args, kwargs or {}, note)
 
         context: ContextManager[Any] = Noting()
         with context:
@@ -120,9 +139,7 @@ def _each_operation(exported: Exported, note: Callable[[Any], None]) -> Iterator
         ) -> Any:
             # The inherited one refuses to work with a Parameter.
             with torch._C.DisableTorchFunction():
-                result = func(*args, **(kwargs or {}))
-                note(result)
-                return seen(result)
+                return seen(_noted(func, args, kwargs or {}, note))
 
     def seen(value: Any) -> Any:
         if isinstance(value, Tensor):
@@ -134,3 +151,11 @@ def _each_operation(exported: Exported, note: Callable[[Any], None]) -> Iterator
     args = tuple(seen(value) for value in exported.args)
     kwargs = {name: seen(value) for name, value in exported.kwargs.items()}
     yield exported._replace(args=args, kwargs=kwargs)
+
+
+def _noted(func: Any, args: Any, kwargs: Any, note: Callable[[Any], None]) -> Any:
+    """Call a function. What it only hands back, as ``to`` may, it has not computed."""
+    given = {id(tensor): tensor._version for tensor in flat_tensors([args, kwargs])}
+    result = func(*args, **kwargs)
+    note([t for t in flat_tensors(result) if given.get(id(t)) != t._version])
+    return result

@@ -91,6 +91,31 @@ class SharedConstants(Marked):
         return self.mark(x)
 
 
+class PlusNothing(Marked):
+    """Adds a zero, which exporters leave out: what was added before it stays one layer's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = Dense()
+        self.two = Dense()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mark(self.one(x) + torch.tanh(self.two(x)) + 0)
+
+
+class SharedNothing(Marked):
+    """Layers that share a zero and nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([PlusNothing() for _ in range(3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return self.mark(x)
+
+
 def _x(*shape: int) -> Tensor:
     return torch.randn(*(shape or (2, 4)))
 
@@ -113,4 +138,5 @@ CASES = (
         ),
     ),
     Case("shared_constants", lambda: Example(SharedConstants(), (_x(),))),
+    Case("shared_nothing", lambda: Example(SharedNothing(), (_x(),))),
 )
