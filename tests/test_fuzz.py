@@ -49,8 +49,9 @@ def problems(backend, plan):
     wrong = [str(verdict) for verdict in found if not verdict.right]
     wrong += [f"unknown: {node.op_type} {node.name}" for node, tag, _ in nodes if not tag.stack]
     wrong += [f"never ran: {stack}" for stack in {tag.stack for _, tag, _ in nodes} - truth.stacks]
-    invented = Counter(marked_owners(tagged, truth)) - Counter(mark.owner for mark in truth.marks)
-    wrong += [f"marked more often than it was called: {owner}" for owner in invented]
+    made = Counter((mark.factor, mark.owner) for mark in truth.marks)
+    invented = Counter((mark.factor, mark.owner) for mark in marked_owners(tagged, truth)) - made
+    wrong += [f"marked more often than it was called: {owner}" for _, owner in invented]
     return wrong, len(found)
 
 

@@ -199,8 +199,9 @@ def test_a_changed_file_is_found(workshop):
 def test_marks_agree_only_where_owners_do(workshop):
     row, bad = tampered(workshop, "two_parents", drop_call_numbers)
     exported = workshop.exported(BACKEND, row)
-    assert marked_owners(exported.tagged, exported.truth) == sorted(row.marks)
-    assert marked_owners(bad, exported.truth) != sorted(row.marks)
+    good, other = (marked_owners(tagged, exported.truth) for tagged in (exported.tagged, bad))
+    assert sorted(mark.owner for mark in good) == sorted(row.marks)
+    assert sorted(mark.owner for mark in other) != sorted(row.marks)
 
 
 def test_weights_decide_something(workshop):

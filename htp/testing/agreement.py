@@ -1,13 +1,15 @@
-"""Do two backends give the same answer on one torch?"""
+"""Do two backends give the same answer on one torch, and one backend on every torch?"""
 
+import json
+import os
 from collections import Counter
 from typing import Any, Dict, List
 
 from htp.testing.case import Case
 from htp.testing.oracle import marked_owners
-from htp.testing.running import Workshop, shown
+from htp.testing.running import Exported, Workshop, shown
 
-__all__ = ["Agreement", "comparable"]
+__all__ = ["Agreement", "answer_of", "comparable", "kept_answers"]
 
 _ONE_FOR_ONE = {
     **{name: name for name in ("Conv", "Erf", "GRU", "LayerNormalization", "LSTM")},
@@ -18,8 +20,35 @@ _ONE_FOR_ONE = {
 """Operators that every exporter makes one of for one operation, and what to count them as."""
 
 
+def kept_answers() -> Dict[str, Dict[str, List[str]]]:
+    """What every release and backend answers, by the name of the case."""
+    path = os.path.join(os.path.dirname(__file__), "answers.json")
+    with open(path, encoding="utf-8") as file:
+        kept: Dict[str, Dict[str, List[str]]] = json.load(file)
+    return kept
+
+
+def answer_of(exported: Exported, case: Case) -> Dict[str, List[str]]:
+    """The module calls of the tree, and the marks with their owners.
+
+    Marks that may vanish are left out.
+    """
+    marks = marked_owners(exported.tagged, exported.truth)
+    return {
+        "calls": sorted(str(branch.call) for branch in exported.tagged.tree().walk()),
+        "marks": [f"{m.factor} {m.owner}" for m in marks if m.owner not in case.vanishes],
+    }
+
+
 class Agreement:
-    """Two mechanisms, one answer."""
+    """Two mechanisms, one answer; many releases, one answer."""
+
+    def test_releases_agree(self, workshop: Workshop, backend_name: str, case: Case) -> None:
+        """The module calls and the owners of the marks are those of every other release.
+
+        ``answers.json`` holds them; ``tools/answers.py`` of HTP's repository writes it.
+        """
+        assert answer_of(workshop.exported(backend_name, case), case) == kept_answers()[case.name]
 
     def test_backends_agree(
         self, workshop: Workshop, backend_name: str, other: str, case: Case
@@ -33,11 +62,7 @@ class Agreement:
         one, two = (workshop.exported(name, case) for name in (backend_name, other))
         answers = []
         for exported in (one, two):
-            marks = marked_owners(exported.tagged, exported.truth)
-            answer = {
-                "calls": Counter(str(branch.call) for branch in exported.tagged.tree().walk()),
-                "marks": Counter(owner for owner in marks if owner not in case.vanishes),
-            }
+            answer = {what: Counter(found) for what, found in answer_of(exported, case).items()}
             answer.update(
                 (operator, Counter(found))
                 for operator, found in comparable(exported.tagged).items()

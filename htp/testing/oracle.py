@@ -104,11 +104,11 @@ def _marked(tagged: Any, factors: Set[float]) -> Iterator[Tuple[float, onnx.Node
                     yield factor, node, tag
 
 
-def marked_owners(tagged: Any, truth: Truth) -> List[str]:
-    """The owners that the tags name for the marks, merged ones too, sorted."""
+def marked_owners(tagged: Any, truth: Truth) -> List[Mark]:
+    """The marks in a graph with the owners that the tags name, merged ones too, sorted."""
     found = []
-    for _, _, tag in _marked(tagged, set(_by_factor(truth.marks))):
-        found += [_short(tag), *(_short(call) for call in tag.shared)]
+    for factor, _, tag in _marked(tagged, set(_by_factor(truth.marks))):
+        found += [Mark(factor, _short(call)) for call in (tag, *tag.shared)]
     return sorted(found)
 
 
