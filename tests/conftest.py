@@ -118,7 +118,7 @@ def add(entry, outcome, item, report, nodeid, figures):
     if outcome == "failed":
         entry["failures"].append(nodeid)
     if outcome == "xfailed":
-        case = item.callspec.params.get("case")
+        case = item.callspec.params.get("case") or item.callspec.params.get("subject")
         row = {"case": getattr(case, "name", "-"), "test": item.originalname}
         entry["expected_failures"].append({**row, "reason": report.wasxfail})
     for name, values in figures.items():

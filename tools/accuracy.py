@@ -76,6 +76,15 @@ Of the nodes that are decided: exact, and contaminated in brackets.
 """
 
 
+UNEXPORTABLE = """\
+## What a release cannot export
+
+These architectures have no file there, so nothing can be said of their nodes. Each is a test that
+must fail. Cases of the conformance suite that a release cannot export are in
+[compat_matrix.md](../compat_matrix.md).
+"""
+
+
 class Run(NamedTuple):
     """What one backend did on one torch release."""
 
@@ -130,8 +139,24 @@ def render(everything: Sequence[Run]) -> str:
             ["architecture", "backend", "nodes", *METHODS.values()],
             (line for run in everything if run.torch == newest for line in _each(run)),
         ),
+        UNEXPORTABLE,
+        _table(["torch", "backend", "architecture", "reason"], _unexportable(everything)),
     ]
     return "\n".join(parts)
+
+
+def _unexportable(everything: Sequence[Run]) -> Iterator[List[str]]:
+    """A line for each row of the zoo's expected failures that a run met."""
+    for row in json.loads((ROOT / "tests" / "zoo" / "expected_failures.json").read_text("utf-8")):
+        releases = [
+            run.torch
+            for run in everything
+            if run.backend == row["backend"]
+            and any(met["reason"] == row["reason"] for met in run.entry["expected_failures"])
+        ]
+        if releases:
+            reason = row["reason"].replace("|", "\\|")
+            yield [", ".join(releases), f"`{row['backend']}`", row["case"], reason]
 
 
 def _oracles(run: Run) -> List[str]:

@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
+from htp.backends._ts_compare import counterpart, moved_uses, region, replacements
 from htp.backends._ts_ir import blocks, inputs, nodes, outputs
 from htp.backends._ts_markers import take_out
 from htp.backends._ts_scopes import CallLog
@@ -84,7 +85,7 @@ class Recorder:
         record = self.record(graph)
         if self.source is not None:
             self.note_rewrite(self.source, record)
-            for old, new in _replaced(self.source, record):
+            for old, new in replacements(self.source, record):
                 if int(old) in self.merged:
                     self.merged.setdefault(int(new), self.merged[int(old)])
         for node in record.walk():
@@ -98,7 +99,7 @@ class Recorder:
     def note_merges(self, before: GraphRecord, after: GraphRecord) -> None:
         """A pass merged equal operations: the first one stands for the others as well."""
         made = {name: node for node in before.walk() for name in node.outputs}
-        for old, new in _replaced(before, after, merging=True):
+        for old, new in replacements(before, after, merging=True):
             one, other = made.get(old), made.get(new)
             if one is not None and other is not None and one.op == other.op and one.owner:
                 self.merged.setdefault(int(new), []).append(one.owner)
@@ -155,7 +156,7 @@ class Recorder:
             for name in node.inputs:
                 users.setdefault(name, set()).add(node.owner)
         heads: Dict[str, Stack] = {}
-        for old, new in _replaced(before, after):
+        for old, new in replacements(before, after):
             owner, maker = known.get(old), made.get(new)
             if not owner or maker is None or new in known:
                 continue
@@ -190,14 +191,14 @@ class Recorder:
         """Compare a graph before and after a pass that fuses: which nodes took over others?"""
         left = {name: node for node in after.walk() for name in node.outputs}
         made = {name: node for node in before.walk() for name in node.outputs}
-        pending, seen = list(_moved_uses(before, after)), set()
+        pending, seen = list(moved_uses(before, after)), set()
         while pending:
             old, new = pending.pop()
             if (old, new) in seen or old in left or old not in made:
                 continue
             seen.add((old, new))
-            last = _counterpart(old, left[new], made, left) if new in left else old
-            owners = list(_region(old, made, left, last))
+            last = counterpart(old, left[new], made, left) if new in left else old
+            owners = list(region(old, made, left, last))
             if owners:
                 self.fused.setdefault(int(new), []).extend(owners)
             if new in left and made[last].op.rstrip("_") == left[new].op:
@@ -256,99 +257,6 @@ def _values(found: Any) -> Iterator[Any]:
     elif isinstance(found, (list, tuple)):
         for item in found:
             yield from _values(item)
-
-
-Pair = Tuple[str, str]
-
-
-def _moved_uses(before: GraphRecord, after: GraphRecord) -> Iterator[Pair]:
-    """Values that a consumer or a graph's outputs read before, and what they read now."""
-    consumers = {tuple(node.outputs): node for node in before.walk()}
-    for node in after.walk():
-        earlier = consumers.get(tuple(node.outputs))
-        if earlier is not None:
-            yield from _reads(earlier, node)
-    yield from _differing(before.outputs, after.outputs)
-
-
-def _reads(old: NodeRecord, new: NodeRecord) -> Iterator[Pair]:
-    """What two nodes read at the same place, and what their bodies hand out at the same place."""
-    yield from _differing(old.inputs, new.inputs)
-    if len(old.bodies) == len(new.bodies):
-        for one, other in zip(old.bodies, new.bodies):
-            yield from _differing(one.outputs, other.outputs)
-
-
-def _differing(old: List[str], new: List[str]) -> Iterator[Pair]:
-    if len(old) == len(new):
-        yield from ((o, n) for o, n in zip(old, new) if o != n and o and n)
-
-
-def _replaced(before: GraphRecord, after: GraphRecord, merging: bool = False) -> Iterator[Pair]:
-    """Values of ``before`` and the values of ``after`` that took their place, chains included.
-
-    Where an operation without effect was left out (a dropout), its input is what was replaced.
-    A chain goes on through new operations, and through those that were there before only if the
-    pass was ``merging`` equal ones: else what one of them reads stands for nothing else.
-    """
-    old_made = {name: node for node in before.walk() for name in node.outputs}
-    new_made = {name: node for node in after.walk() for name in node.outputs}
-    pending, seen = list(_moved_uses(before, after)), set()
-    while pending:
-        old_name, new_name = pending.pop()
-        new = new_made.get(new_name)
-        if new is not None and new_name not in old_made:
-            old_name = _counterpart(old_name, new, old_made, new_made)
-        if (old_name, new_name) in seen or old_name == new_name:
-            continue
-        seen.add((old_name, new_name))
-        yield old_name, new_name
-        old = old_made.get(old_name)
-        if old is None or new is None or (new_name in old_made and not merging):
-            continue
-        if old.op.rstrip("_") == new.op.rstrip("_"):  # another operation reads other things
-            pending.extend(_reads(old, new))
-
-
-def _counterpart(
-    name: str, new: NodeRecord, old_made: Dict[str, NodeRecord], left: Mapping[str, NodeRecord]
-) -> str:
-    """The vanished value behind ``name`` that was computed by the same operation as ``new``."""
-    pending, seen = [name], {name}
-    for value in pending:  # grows while it is walked: breadth first
-        node = old_made.get(value)
-        if node is None or value in left:
-            continue
-        if node.op.rstrip("_") == new.op:
-            return value
-        fresh = [v for v in node.inputs if v and v not in seen]
-        seen.update(fresh)
-        pending.extend(fresh)
-    return name
-
-
-def _region(
-    value: str, made: Dict[str, NodeRecord], left: Mapping[str, NodeRecord], last: str
-) -> Iterator[Stack]:
-    """Owners of the vanished nodes that ``value`` was computed by, the first computed first.
-
-    ``last`` is computed by the operation that has stayed: what is behind it was not fused.
-    """
-    order: List[Stack] = []
-    pending, seen = [value], {value}
-    while pending:
-        node = made.get(pending.pop())
-        if node is None:
-            continue
-        if node.owner:
-            order.append(node.owner)
-        if last != value and last in node.outputs:
-            continue
-        for name in node.inputs:
-            if name and name not in left and name not in seen:
-                seen.add(name)
-                pending.append(name)
-    yield from reversed(order)
 
 
 def final_owners(recorder: Recorder) -> Dict[str, NodeRecord]:
