@@ -58,7 +58,9 @@ COMPARISON = """\
 Each way was given the same files of the real architectures, and judged on the same nodes: those
 whose value shows which module call computed it, and that stand for operations of one call only.
 *Exact* means the right module and the right one of its calls, *contaminated* that another module
-is named; the rest is silent, or names the right module and the wrong call.
+is named; the rest is silent, or names the right module and the wrong call. Which nodes stand for
+several calls is read from HTP's tags: only HTP names them all, and the oracles above judge these
+tags as well.
 
 - **parameters**: the module whose weights a node reads, also where the exporter renamed them, and
   by data flow for nodes that read none. This is what HTP was first proposed to replace.
@@ -228,8 +230,12 @@ def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     return "".join("| " + " | ".join(cells) + " |\n" for cells in everything)
 
 
+PARTS = {"exact": "#2f7d5b", "wrong call": "#d9b44a", "contaminated": "#b5413b"}
+"""What an answer may be, and its colour."""
+
+
 def draw(everything: Sequence[Run], path: Path) -> None:
-    """The chart: for each release and backend a bar for each way, the same bytes each time."""
+    """The chart: a column for each way, a bar for each run; the same bytes each time."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -237,38 +243,42 @@ def draw(everything: Sequence[Run], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     shown = [run for run in everything if totals(run)]
-    figure, axes = plt.subplots(figsize=(8, 0.9 * len(shown) + 1.2), layout="constrained")
-    colours = {"exact": "#2f7d5b", "wrong call": "#d9b44a", "contaminated": "#b5413b"}
-    labels, places = [], []
-    for at, run in enumerate(shown):
-        for way, (method, name) in enumerate(METHODS.items()):
-            score = totals(run)[method]
-            place = at * (len(METHODS) + 1) + way
-            said = score["decided"] - score["silent"]
-            parts = {
-                "exact": score["exact"],
-                "wrong call": said - score["exact"] - score["contaminated"],
-                "contaminated": score["contaminated"],
-            }
-            left = 0.0
-            for part, count in parts.items():
-                width = 100 * count / max(score["decided"], 1)
-                axes.barh(place, width, left=left, color=colours[part], height=0.85)
-                left += width
-            if not said:
-                axes.text(1, place, "silent", va="center", color="#777777")
-            places.append(place)
-            labels.append(f"{run.label}: {name}" if way == 0 else name)
-    for part, colour in colours.items():
-        axes.barh(0, 0, color=colour, label=part)
-    axes.set_yticks(places, labels)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("% of the nodes whose true owner is known")
-    figure.legend(loc="outside upper center", ncols=3, frameon=False)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
+    figure, columns = plt.subplots(
+        ncols=len(METHODS),
+        figsize=(10, 0.28 * len(shown) + 1.3),
+        sharey=True,
+        layout="constrained",
+        squeeze=False,
+    )
+    for axes, (method, name) in zip(columns[0], METHODS.items()):
+        for place, run in enumerate(shown):
+            _bar(axes, place, totals(run)[method])
+        axes.set_title(name, fontsize=10)
+        axes.set_xlim(0, 100)
+        axes.set_xticks([0, 50, 100])
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    columns[0][0].set_yticks(range(len(shown)), [run.label for run in shown])
+    columns[0][0].invert_yaxis()
+    for part, colour in PARTS.items():
+        columns[0][0].barh(0, 0, color=colour, label=part)
+    figure.supxlabel("% of the nodes whose true owner is known; the rest is silent", fontsize=9)
+    figure.legend(loc="outside upper center", ncols=len(PARTS), frameon=False)
     figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _bar(axes: Any, place: int, score: Mapping[str, int]) -> None:
+    said = score["decided"] - score["silent"]
+    wrong_call = said - score["exact"] - score["contaminated"]
+    counts = (score["exact"], wrong_call, score["contaminated"])
+    left = 0.0
+    for count, colour in zip(counts, PARTS.values()):
+        width = 100 * count / max(score["decided"], 1)
+        axes.barh(place, width, left=left, color=colour, height=0.8)
+        left += width
+    text = _share(score["exact"], score["decided"]) if said else "silent"
+    colour = "white" if said else "#777777"
+    axes.text(2, place, text, va="center_baseline", color=colour, fontsize=8)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
