@@ -1,28 +1,23 @@
-"""Writes docs/accuracy.md and docs/accuracy.svg from what the accuracy sessions recorded.
+"""Writes docs/accuracy.md, .csv and .svg from what the accuracy sessions recorded.
 
 Nothing on the page is typed by hand but its explanations. ``nox -s accuracy`` measures the newest
 torch and then runs this; ``nox -s accuracy-torchX.Y`` measures another release.
 """
 
 import argparse
+import csv
+import io
 import json
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Iterable, Iterator, List, Optional, Sequence
 
-from packaging.version import Version
+from accuracy_chart import draw
+from accuracy_results import METHODS, Run, runs, share, totals
 
 ROOT = Path(__file__).resolve().parent.parent
 
 __all__ = ["main", "render"]
-
-METHODS = {
-    "parameters": "parameters",
-    "names": "node names",
-    "torch": "torch's metadata",
-    "htp": "HTP",
-}
-"""The ways that are compared, as the results call them and as a reader does."""
 
 ORACLES = ("marker", "replay", "numeric", "values", "weights")
 
@@ -74,7 +69,8 @@ tags as well.
 EACH = """\
 ## Each architecture on torch {}
 
-Of the nodes that are decided: exact, and contaminated in brackets.
+Of the nodes that are decided: exact, and contaminated in brackets. [accuracy.csv](accuracy.csv) has
+the counts of each architecture on each release.
 """
 
 
@@ -85,43 +81,6 @@ These architectures have no file there, so nothing can be said of their nodes. E
 must fail. Cases of the conformance suite that a release cannot export are in
 [compat_matrix.md](../compat_matrix.md).
 """
-
-
-class Run(NamedTuple):
-    """What one backend did on one torch release."""
-
-    torch: str
-    backend: str
-    entry: Mapping[str, Any]
-
-    @property
-    def label(self) -> str:
-        """For the chart."""
-        return f"{'.'.join(self.torch.split('.')[:2])} {self.backend}"
-
-
-Totals = Dict[str, Dict[str, int]]
-"""By way: decided, exact, contaminated and silent nodes."""
-
-
-def runs(folder: Path) -> List[Run]:
-    """Every recorded run, the oldest torch first."""
-    found = []
-    for path in folder.glob("torch*.json"):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        found += [Run(result["torch"], name, entry) for name, entry in result["backends"].items()]
-    return sorted(found, key=lambda run: (Version(run.torch), run.backend))
-
-
-def totals(run: Run) -> Totals:
-    """The sums over all architectures."""
-    sums: Totals = {}
-    for methods in run.entry.get("comparison", {}).values():
-        for method, score in methods.items():
-            line = sums.setdefault(method, dict.fromkeys(score, 0))
-            for name, count in score.items():
-                line[name] += count
-    return sums
 
 
 def render(everything: Sequence[Run]) -> str:
@@ -177,10 +136,6 @@ def _headings() -> Iterator[str]:
         yield "contaminated"
 
 
-def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"
-
-
 def _comparison(run: Run) -> Iterator[List[str]]:
     sums = totals(run)
     if not sums:
@@ -190,7 +145,7 @@ def _comparison(run: Run) -> Iterator[List[str]]:
         score = sums[method]
         silent = score["silent"] == score["decided"]
         cells += [
-            "silent" if silent else _share(score[name], score["decided"])
+            "silent" if silent else share(score[name], score["decided"])
             for name in ("exact", "contaminated")
         ]
     number = len(run.entry["comparison"])
@@ -218,67 +173,32 @@ def _each(run: Run) -> Iterator[List[str]]:
         cells = []
         for method in METHODS:
             score = methods[method]
-            exact = _share(score["exact"], score["decided"])
-            bad = _share(score["contaminated"], score["decided"])
+            exact = share(score["exact"], score["decided"])
+            bad = share(score["contaminated"], score["decided"])
             silent = score["silent"] == score["decided"]
             cells.append("silent" if silent else f"{exact} ({bad})")
         yield [subject, f"`{run.backend}`", str(methods["htp"]["decided"]), *cells]
 
 
+def as_csv(everything: Iterable[Run]) -> str:
+    """A line for each run, architecture and way, with the numbers of nodes."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    counts = ("decided", "exact", "contaminated", "silent")
+    writer.writerow(["torch", "backend", "architecture", "way", *counts])
+    for run in everything:
+        for subject, methods in sorted(run.entry.get("comparison", {}).items()):
+            for method, name in METHODS.items():
+                score = methods[method]
+                writer.writerow(
+                    [run.torch, run.backend, subject, name, *(score[c] for c in counts)]
+                )
+    return text.getvalue()
+
+
 def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     everything = [headings, ["---"] * len(headings), *lines]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in everything)
-
-
-PARTS = {"exact": "#2f7d5b", "wrong call": "#d9b44a", "contaminated": "#b5413b"}
-"""What an answer may be, and its colour."""
-
-
-def draw(everything: Sequence[Run], path: Path) -> None:
-    """The chart: a column for each way, a bar for each run; the same bytes each time."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams.update({"svg.hashsalt": "htp", "font.size": 9})
-    from matplotlib import pyplot as plt
-
-    shown = [run for run in everything if totals(run)]
-    figure, columns = plt.subplots(
-        ncols=len(METHODS),
-        figsize=(10, 0.28 * len(shown) + 1.3),
-        sharey=True,
-        layout="constrained",
-        squeeze=False,
-    )
-    for axes, (method, name) in zip(columns[0], METHODS.items()):
-        for place, run in enumerate(shown):
-            _bar(axes, place, totals(run)[method])
-        axes.set_title(name, fontsize=10)
-        axes.set_xlim(0, 100)
-        axes.set_xticks([0, 50, 100])
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-    columns[0][0].set_yticks(range(len(shown)), [run.label for run in shown])
-    columns[0][0].invert_yaxis()
-    for part, colour in PARTS.items():
-        columns[0][0].barh(0, 0, color=colour, label=part)
-    figure.supxlabel("% of the nodes whose true owner is known; the rest is silent", fontsize=9)
-    figure.legend(loc="outside upper center", ncols=len(PARTS), frameon=False)
-    figure.savefig(path, format="svg", metadata={"Date": None})
-
-
-def _bar(axes: Any, place: int, score: Mapping[str, int]) -> None:
-    said = score["decided"] - score["silent"]
-    wrong_call = said - score["exact"] - score["contaminated"]
-    counts = (score["exact"], wrong_call, score["contaminated"])
-    left = 0.0
-    for count, colour in zip(counts, PARTS.values()):
-        width = 100 * count / max(score["decided"], 1)
-        axes.barh(place, width, left=left, color=colour, height=0.8)
-        left += width
-    text = _share(score["exact"], score["decided"]) if said else "silent"
-    colour = "white" if said else "#777777"
-    axes.text(2, place, text, va="center_baseline", color=colour, fontsize=8)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
@@ -293,8 +213,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         return 1
     options.output.mkdir(exist_ok=True)
     (options.output / "accuracy.md").write_text(render(everything), encoding="utf-8")
+    (options.output / "accuracy.csv").write_text(as_csv(everything), encoding="utf-8")
     draw(everything, options.output / "accuracy.svg")
-    print("wrote docs/accuracy.md and docs/accuracy.svg")
+    print(f"wrote accuracy.md, accuracy.csv and accuracy.svg into {options.output}")
     return 0
 
 
