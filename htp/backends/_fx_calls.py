@@ -20,15 +20,8 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from threading import get_ident
 from typing import Any, Dict, Iterator, List, Optional
 
-from htp.backends._fx_meta import (
-    KEY,
-    Attempt,
-    Call,
-    call_of_line,
-    call_of_meta,
-    is_body,
-    regenerated,
-)
+from htp.backends import _fx_views
+from htp.backends._fx_meta import KEY, Attempt, Call, call_of_line, call_of_meta, is_body
 from htp.backends._modules import ModuleNames, type_name
 from htp.backends._patching import replaced
 from htp.scope import ModuleCall
@@ -172,6 +165,7 @@ class CallTracker:
         from torch.nn import Module
 
         tracker = self
+        views = _fx_views.ViewTracker()
         thread = get_ident()  # another one may be compiling a model of its own
         create_node = TracerBase.create_node
         call_module = Tracer.call_module
@@ -188,7 +182,8 @@ class CallTracker:
             node = create_node(self, *args, **kwargs)
             if get_ident() != thread:
                 return node
-            call = regenerated(node) or tracker._owner(node.op, isinstance(self, SubgraphTracer))
+            running = tracker._owner(node.op, isinstance(self, SubgraphTracer))
+            call = views.earlier(node, self) or running
             if call is not None:
                 node.meta[KEY] = call
             return node
@@ -219,6 +214,7 @@ class CallTracker:
             begin(self, *args, **kwargs)
 
         with ExitStack() as seams:
+            seams.enter_context(views.following())
             seams.enter_context(replaced(TracerBase, "create_node", htp_create_node))
             seams.enter_context(replaced(Tracer, "call_module", htp_call_module))
             seams.enter_context(replaced(dynamo_modules, "record_nn_module_stack", htp_announce))
@@ -252,7 +248,7 @@ def missing_seam() -> Optional[str]:
     announced = list(inspect.signature(dynamo_modules.record_nn_module_stack).parameters)
     if announced != ["module_key", "source", "tx", "mod"]:
         return f"the expected parameters of record_nn_module_stack, which has {announced}"
-    return None
+    return _fx_views.missing_seam()
 
 
 def _identity(module: Any) -> int:

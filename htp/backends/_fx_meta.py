@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterable, List, Optional, Set
 
 from htp.scope import Stack
 
-__all__ = ["KEY", "Attempt", "Call", "call_of_line", "call_of_meta", "is_body", "regenerated"]
+__all__ = ["KEY", "Attempt", "Call", "call_of_line", "call_of_meta", "is_body"]
 
 KEY = "pkg.htp.call"
 """Where the innermost call stands in ``torch.fx.Node.meta``. Never exported."""
@@ -98,23 +98,6 @@ def call_of_meta() -> Optional[Call]:
         return None
     call: Optional[Call] = traceback.get_current_meta().get(KEY)
     return call
-
-
-def regenerated(node: Any) -> Optional[Call]:
-    """The call of the view that a new node makes once more, or None.
-
-    When a tensor was written to, torch computes its views anew where they are next used, and
-    nobody uses those that it had computed where the model did:
-    https://github.com/pytorch/pytorch/blob/v2.6.0/aten/src/ATen/FunctionalTensorWrapper.cpp#L357
-    """
-    if node.op != "call_function" or not getattr(node.target, "is_view", False) or not node.args:
-        return None
-    for other in getattr(node.args[0], "users", ()):
-        same = other.target is node.target and other.args == node.args
-        if same and other is not node and not other.users and other.kwargs == node.kwargs:
-            call: Optional[Call] = other.meta.get(KEY)
-            return call
-    return None
 
 
 def call_of_line() -> Optional[Call]:

@@ -204,6 +204,33 @@ class Writer(Marked):
         return self.mark(x)
 
 
+class Masking(Marked):
+    """Adds a part of a view that it is handed, and of one that it makes itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor, view: Tensor, mask: Tensor) -> Tensor:
+        return self.mark(self.linear(x) + view[:, :, :4] + mask.unsqueeze(0)[:, :, :4])
+
+
+class WrittenMask(Marked):
+    """Views of a tensor that was written to, made by the model and read by its layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Masking() for _ in range(2)])
+
+    def forward(self, x: Tensor, position: Tensor) -> Tensor:
+        mask = torch.full((3, 5), -2.0) + position
+        mask *= position.reshape(-1, 1)
+        view = mask[None].expand(2, -1, -1)
+        for layer in self.layers:
+            x = layer(x, view, mask)
+        return self.mark(x)
+
+
 def _x(*shape: int) -> Tensor:
     return torch.randn(*(shape or (2, 4)))
 
@@ -245,4 +272,8 @@ CASES = (
         vanishes=("unused",),
     ),
     Case("in_place", lambda: Example(InPlace(), (_x(),)), marks=("first", "second", "")),
+    Case(
+        "written_mask",
+        lambda: Example(WrittenMask(), (_x(2, 3, 4), torch.rand(3, 1))),
+    ),
 )
