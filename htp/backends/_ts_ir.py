@@ -42,19 +42,30 @@ def nodes(block: Any) -> Iterator[Any]:
 def let_go(error: BaseException) -> None:
     """Forget the nodes and values that the frames behind an error of the exporter hold.
 
-    Their graph is gone. On old releases the process may crash when such an object is shown, as
-    tools that print local variables do, or collected later. Frames of the model keep theirs.
+    Their graph is gone. On old releases the process crashes when such an object is shown, as tools
+    that print local variables do, or when it still lives in a later export. The model's own frames
+    keep their variables, unless they are those of a symbolic method.
     """
     chain: Optional[BaseException] = error
     while chain is not None:
         place = chain.__traceback__
         while place is not None:
-            if str(place.tb_frame.f_globals.get("__name__")).startswith(_HOLDERS):
+            frame = place.tb_frame
+            inner = str(frame.f_globals.get("__name__")).startswith(_EXPORTERS)
+            if inner or any(map(_is_part, list(frame.f_locals.values()))):
                 with contextlib.suppress(RuntimeError):  # it is running
-                    place.tb_frame.clear()
+                    frame.clear()
+                    len(frame.f_locals)  # before Python 3.13 this was a copy: bring it up to date
             place = place.tb_next
         chain = chain.__cause__ or chain.__context__
 
 
-_HOLDERS = ("torch.onnx", "torch.jit", "htp.")
-"""Beginnings of the modules whose functions hold parts of graphs."""
+_EXPORTERS = ("torch.onnx", "torch.jit", "htp.")
+"""Beginnings of the modules whose functions hold parts of graphs in closures and lists as well."""
+
+
+def _is_part(value: Any) -> bool:
+    """Whether a value is a part of a graph, or a helper of torch's that holds one."""
+    if isinstance(value, (tuple, list)):
+        return any(map(_is_part, value))
+    return type(value).__module__.startswith(("torch._C", "torch.onnx"))
