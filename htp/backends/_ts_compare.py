@@ -55,11 +55,11 @@ def replacements(before: GraphRecord, after: GraphRecord, merging: bool = False)
         if (old_name, new_name) in seen or old_name == new_name:
             continue
         seen.add((old_name, new_name))
+        if old_name in new_made and new_name in old_made:
+            continue  # another value is read there, and both are what they were
         yield old_name, new_name
         old = old_made.get(old_name)
-        if old is None or new is None or (new_name in old_made and not merging):
-            continue
-        if old.op.rstrip("_") == new.op.rstrip("_"):  # another operation reads other things
+        if old is not None and new is not None and (merging or new_name not in old_made):
             pending.extend(_reads(old, new))
 
 

@@ -85,8 +85,11 @@ class Recorder:
         record = self.record(graph)
         if self.source is not None:
             self.note_rewrite(self.source, record)
+            made = {name: node.op for node in self.source.walk() for name in node.outputs}
+            now = {name: node.op for node in record.walk() for name in node.outputs}
             for old, new in replacements(self.source, record):
-                if int(old) in self.merged:
+                same = made.get(old, "").rstrip("_") == now.get(new, "").rstrip("_")
+                if same and int(old) in self.merged:
                     self.merged.setdefault(int(new), self.merged[int(old)])
         for node in record.walk():
             known = (self.owners.get(int(name)) for name in node.outputs)

@@ -204,6 +204,31 @@ class Writer(Marked):
         return self.mark(x)
 
 
+class Halves(Marked):
+    """Works on one half of what the module before it returned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept, changed = x.chunk(2, dim=1)
+        return self.mark(torch.cat((self.linear(changed), kept), dim=1))
+
+
+class Chunked(Marked):
+    """Modules that divide each other's results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Halves() for _ in range(3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return self.mark(x)
+
+
 class Masking(Marked):
     """Adds a part of a view that it is handed, and of one that it makes itself."""
 
@@ -272,6 +297,7 @@ CASES = (
         vanishes=("unused",),
     ),
     Case("in_place", lambda: Example(InPlace(), (_x(),)), marks=("first", "second", "")),
+    Case("chunked", lambda: Example(Chunked(), (_x(),))),
     Case(
         "written_mask",
         lambda: Example(WrittenMask(), (_x(2, 3, 4), torch.rand(3, 1))),
