@@ -8,19 +8,16 @@ import json
 import os
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Dict, Final, List, Mapping, Optional
+from typing import Dict, List, Mapping, Optional
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-__all__ = ["COMPANIONS", "ONNX_SINCE", "KnownBreak", "installed", "known_breaks"]
+__all__ = ["COMPANIONS", "KnownBreak", "installed", "known_breaks"]
 
 COMPANIONS = ("onnx", "onnxscript", "onnx-ir", "protobuf", "onnxruntime", "numpy", "setuptools")
 """Distributions whose versions decide whether an export works."""
-
-ONNX_SINCE: Final = Version("1.16")
-"""Node metadata came with it: https://github.com/onnx/onnx/releases/tag/v1.16.0"""
 
 
 @dataclass(frozen=True)

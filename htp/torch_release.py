@@ -12,7 +12,7 @@ from typing import Final, Optional
 
 from packaging.version import InvalidVersion, Version
 
-__all__ = ["RELEASE", "TORCH", "installed", "release"]
+__all__ = ["ONNX_SINCE", "RELEASE", "TORCH", "installed", "release"]
 
 
 def installed() -> Optional[str]:
@@ -89,3 +89,6 @@ FX_TAKES_NAMED_AXES_SINCE: Final = "2.7"
 
 FX_IS_DEFAULT_SINCE: Final = "2.9"
 """torch's own default exporter: https://docs.pytorch.org/docs/2.9/onnx.html"""
+
+ONNX_SINCE: Final = Version("1.16")
+"""The first onnx with node metadata: https://github.com/onnx/onnx/releases/tag/v1.16.0"""

@@ -85,12 +85,8 @@ class Recorder:
         record = self.record(graph)
         if self.source is not None:
             self.note_rewrite(self.source, record)
-            made = {name: node.op for node in self.source.walk() for name in node.outputs}
-            now = {name: node.op for node in record.walk() for name in node.outputs}
-            for old, new in replacements(self.source, record):
-                same = made.get(old, "").rstrip("_") == now.get(new, "").rstrip("_")
-                if same and int(old) in self.merged:
-                    self.merged.setdefault(int(new), self.merged[int(old)])
+            if self.merged:
+                self._follow_merges(self.source, record)
         for node in record.walk():
             known = (self.owners.get(int(name)) for name in node.outputs)
             node.owner = next((owner for owner in known if owner), node.owner)
@@ -98,6 +94,14 @@ class Recorder:
                 self.owners.update((int(name), node.owner) for name in node.outputs)
         self.source = record
         return record
+
+    def _follow_merges(self, before: GraphRecord, after: GraphRecord) -> None:
+        """An operation that was made anew stands for what the old one stood for."""
+        made = {name: node.op.rstrip("_") for node in before.walk() for name in node.outputs}
+        now = {name: node.op.rstrip("_") for node in after.walk() for name in node.outputs}
+        for old, new in replacements(before, after):
+            if int(old) in self.merged and made.get(old) == now.get(new):
+                self.merged.setdefault(int(new), self.merged[int(old)])
 
     def note_merges(self, before: GraphRecord, after: GraphRecord) -> None:
         """A pass merged equal operations: the first one stands for the others as well."""

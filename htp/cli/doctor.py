@@ -85,10 +85,10 @@ def examine() -> Report:
         if info.name == report.chosen and not info.usable:
             report.problems.append(f"The chosen backend {info.name} cannot run: {info.reason}")
     onnx = report.packages["onnx"]
-    if onnx is None or Version(onnx) < companions.ONNX_SINCE:
+    if onnx is None or Version(onnx) < torch_release.ONNX_SINCE:
         report.problems.append(
-            f"HTP needs onnx>={companions.ONNX_SINCE}; found {onnx or 'none'}.\n"
-            f"Hint: pip install 'onnx>={companions.ONNX_SINCE}'"
+            f"HTP needs onnx>={torch_release.ONNX_SINCE}; found {onnx or 'none'}.\n"
+            f"Hint: pip install 'onnx>={torch_release.ONNX_SINCE}'"
         )
     for row in report.breaks:
         version = report.packages.get(row.package)
