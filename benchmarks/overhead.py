@@ -249,7 +249,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         parser.error("--pairs must be at least 1")
     import htp
 
-    infos = htp.backends()
+    infos = htp.available_backends()
     usable = [info.name for info in infos if info.usable]
     if options.backend and options.backend not in usable:
         parser.error(f"backend {options.backend!r} cannot run here; usable are {usable}")

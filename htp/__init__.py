@@ -12,9 +12,14 @@ Importing HTP imports neither torch nor onnx, and never fails for want of them.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, List, Optional
 
-import htp.backends  # noqa: F401 - before the function of that name, which it would replace otherwise
 from htp.export import export
-from htp.registry import BackendInfo, BackendSpec, backends, default_name, register_backend
+from htp.registry import (
+    BackendInfo,
+    BackendSpec,
+    available_backends,
+    default_name,
+    register_backend,
+)
 from htp.version import VERSION as __version__
 
 if TYPE_CHECKING:
@@ -36,7 +41,7 @@ backend: Optional[str] = default_name()
 # fmt: off
 __all__ = [
     # doing
-    "export", "load", "backend", "backends", "register_backend",
+    "export", "load", "backend", "available_backends", "register_backend",
     # values
     "BackendInfo", "BackendSpec", "Coverage", "ModuleCall", "ModuleTree", "Provenance", "Tag",
     "TaggedModel",

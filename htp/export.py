@@ -9,8 +9,9 @@ from htp import registry, torch_release, version
 from htp.errors import CaptureError, InvalidModelError, did_you_mean
 
 if TYPE_CHECKING:  # imported where they are used: `import htp` is cheap
-    from htp import files, wire
     from htp.backends.base import Capture, ExportRequest
+    from htp.file import store as files
+    from htp.file import wire
     from htp.scope import Tag
     from htp.tagged import TaggedModel
 
@@ -60,9 +61,10 @@ def export(
         BackendUnavailableError: there is no such backend, or it cannot run here.
         CaptureError: the arguments don't fit, torch's exporter failed, or ``f`` can't be written.
     """
-    from htp import dataflow, files
-    from htp.backends._undisturbed import undisturbed
     from htp.backends.base import ExportRequest
+    from htp.backends.common.undisturbed import undisturbed
+    from htp.file import store as files
+    from htp.graph import complete as dataflow
     from htp.tagged import TaggedModel
 
     spec = registry.chosen(backend)
@@ -92,7 +94,9 @@ def _tagged_bytes(
     capture: "Capture", tags: "Sequence[Tag]", backend: str
 ) -> Tuple["Sequence[wire.Chunk]", Callable[[], bytes]]:
     """The model with its tags, in pieces; and how to make the same without weights."""
-    from htp import dataflow, metadata, wire
+    from htp.file import keys as metadata
+    from htp.file import wire
+    from htp.graph import complete as dataflow
 
     unused = {id(node) for body in capture.after.uncalled() for node in body.walk()}
     entries = [
@@ -124,7 +128,7 @@ def _tagged_bytes(
 
 def _checked(model: Any) -> Any:
     """A module, or what torch.export made of one."""
-    from htp.backends._wrapped import wrapper_of
+    from htp.arguments.wrapped import wrapper_of
 
     wrapper = wrapper_of(model)
     if wrapper is not None:

@@ -19,7 +19,15 @@ from htp.errors import BackendUnavailableError, UnsupportedTorchError, did_you_m
 if TYPE_CHECKING:
     from htp.backends.base import CaptureBackend
 
-__all__ = ["BackendInfo", "BackendSpec", "backends", "chosen", "load", "register_backend", "select"]
+__all__ = [
+    "BackendInfo",
+    "BackendSpec",
+    "available_backends",
+    "chosen",
+    "load",
+    "register_backend",
+    "select",
+]
 
 ENTRY_POINTS = "htp.backends"
 OVERRIDE = "HTP_BACKEND"
@@ -103,14 +111,14 @@ class BackendInfo:
 _BUILT_IN: Tuple[BackendSpec, ...] = (
     BackendSpec(
         name="torchscript",
-        target="htp.backends.torchscript:TorchScriptBackend",
+        target="htp.backends.torchscript.listen:TorchScriptBackend",
         since=torch_release.OLDEST,
         default_since=torch_release.OLDEST,
         default_before=torch_release.FX_IS_DEFAULT_SINCE,
     ),
     BackendSpec(
         name="fx",
-        target="htp.backends.fx:FxBackend",
+        target="htp.backends.fx.listen:FxBackend",
         since=torch_release.FX_SINCE,
         default_since=torch_release.FX_IS_DEFAULT_SINCE,
         install="onnxscript",
@@ -306,7 +314,7 @@ def reason_against(spec: BackendSpec) -> Optional[str]:
         return f"cannot be imported: {error}{hint}"
 
 
-def backends() -> List[BackendInfo]:
+def available_backends() -> List[BackendInfo]:
     """Every registered backend: its name, the releases it accepts, and whether it can run here.
 
     This imports torch, because each backend's probe looks at what it needs.

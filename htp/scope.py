@@ -5,9 +5,18 @@ Values only. Nothing here imports onnx or torch, so every other file may import 
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Dict, Iterable, Iterator, NamedTuple, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple
 
-__all__ = ["Coverage", "ModuleCall", "Provenance", "Stack", "Tag", "common_stack"]
+__all__ = [
+    "Coverage",
+    "ModuleCall",
+    "Owner",
+    "Provenance",
+    "Sharing",
+    "Stack",
+    "Tag",
+    "common_stack",
+]
 
 
 class ModuleCall(NamedTuple):
@@ -52,6 +61,54 @@ class Provenance(str, Enum):
         return self.value
 
 
+class Sharing(str, Enum):
+    """Why one node stands for the operations of several calls."""
+
+    MERGED = "merged"
+    """Equal work of several calls is done once; the first call owns it."""
+    FUSED = "fused"
+    """Several calls' work became one operation; their lowest common ancestor owns it."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class Owner(NamedTuple):
+    """Whose a node is, and for which other calls it stands.
+
+    Attributes:
+        stack: module calls from the root to the owner; never empty.
+        others: further calls whose operations the node stands for, each once.
+        sharing: how they came to share it; None when there are no others.
+    """
+
+    stack: Stack
+    others: Tuple[ModuleCall, ...] = ()
+    sharing: Optional[Sharing] = None
+
+    @classmethod
+    def merged(cls, stacks: Iterable[Stack]) -> Optional["Owner"]:
+        """Of equal work that is done once: the first of ``stacks`` owns it."""
+        known = _distinct(stacks)
+        return cls._of(known[0], known, Sharing.MERGED) if known else None
+
+    @classmethod
+    def fused(cls, stacks: Iterable[Stack]) -> Optional["Owner"]:
+        """Of work that became one operation: the common ancestor of ``stacks`` owns it."""
+        known = _distinct(stacks)
+        common = common_stack(known)
+        return cls._of(common, known, Sharing.FUSED) if common else None
+
+    @classmethod
+    def _of(cls, stack: Stack, stacks: Iterable[Stack], sharing: Sharing) -> "Owner":
+        others = tuple(dict.fromkeys(other[-1] for other in stacks if other != stack))
+        return cls(stack, others, sharing if others else None)
+
+
+def _distinct(stacks: Iterable[Stack]) -> Tuple[Stack, ...]:
+    return tuple(dict.fromkeys(stack for stack in stacks if stack))
+
+
 @dataclass(frozen=True)
 class Tag:
     """Which module call an ONNX node came from.
@@ -61,11 +118,18 @@ class Tag:
         provenance: how the owner is known.
         shared: further module calls whose operations this node stands for as well, because the
             exporter merged equal operations or fused different ones.
+        sharing: which of the two; None when ``shared`` is empty, or in a file that does not tell.
     """
 
     stack: Stack = ()
     provenance: Provenance = Provenance.UNKNOWN
     shared: Tuple[ModuleCall, ...] = ()
+    sharing: Optional[Sharing] = None
+
+    @classmethod
+    def of(cls, owner: Owner, provenance: Provenance) -> "Tag":
+        """The tag of a node whose owner is known."""
+        return cls(owner.stack, provenance, owner.others, owner.sharing)
 
     @property
     def owner(self) -> ModuleCall:

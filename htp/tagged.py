@@ -3,8 +3,10 @@
 import os
 from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from htp import files, metadata, wire
 from htp.errors import InvalidModelError, UnknownModuleError, did_you_mean
+from htp.file import keys as metadata
+from htp.file import store as files
+from htp.file import wire
 from htp.scope import Coverage, Stack, Tag
 from htp.tree import ModuleTree, build
 

@@ -17,7 +17,7 @@ from htp.testing.noise import LET_TORCH_WARN
 
 pytestmark = LET_TORCH_WARN
 
-USABLE = [info.name for info in htp.backends() if info.usable]
+USABLE = [info.name for info in htp.available_backends() if info.usable]
 
 
 class Two(nn.Module):

@@ -18,7 +18,7 @@ from htp.testing.running import Workshop
 
 pytestmark = [LET_TORCH_WARN, pytest.mark.accuracy]
 
-USABLE = [info.name for info in htp.backends() if info.usable]
+USABLE = [info.name for info in htp.available_backends() if info.usable]
 
 
 def agreement(name, backend, folder):
@@ -38,7 +38,7 @@ def judge(oracle, name, backend, folder):
 
 
 def swap_two_owners(monkeypatch):
-    names = importlib.import_module("htp.backends._modules").ModuleNames
+    names = importlib.import_module("htp.backends.common.modules").ModuleNames
     plain = names.path
     other = {"one": "two", "two": "one"}
 
@@ -50,7 +50,7 @@ def swap_two_owners(monkeypatch):
 
 
 def drop_the_call_number(monkeypatch):
-    for place in ("_ts_scopes", "_fx_calls"):
+    for place in ("torchscript.scopes", "fx.calls"):
         module = importlib.import_module(f"htp.backends.{place}")
         monkeypatch.setattr(
             module, "ModuleCall", lambda path, kind, call: ModuleCall(path, kind, 0)

@@ -24,7 +24,7 @@ LIST = """
 import json, warnings, htp
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    names = [info.name for info in htp.backends()]
+    names = [info.name for info in htp.available_backends()]
     chosen = htp.backend
 texts = [str(w.message) for w in caught if issubclass(w.category, RuntimeWarning)]
 print(json.dumps({"names": names, "chosen": chosen, "warnings": texts}))
@@ -58,7 +58,7 @@ def installed(tmp_path_factory):
 
 def test_an_installed_backend_is_listed_and_not_the_default(installed, tmp_path):
     found = json.loads(python("-c", LIST, path=installed, cwd=tmp_path))
-    assert found["names"] == [*(info.name for info in htp.backends()), "example"]
+    assert found["names"] == [*(info.name for info in htp.available_backends()), "example"]
     assert found["chosen"] == htp.backend
     assert found["warnings"] == []
 
@@ -102,7 +102,7 @@ def test_broken_plug_ins_warn_and_are_left_out(tmp_path):
 
     found = json.loads(python("-c", LIST, path=tmp_path, cwd=tmp_path))
 
-    assert found["names"] == [info.name for info in htp.backends()]
+    assert found["names"] == [info.name for info in htp.available_backends()]
     assert len(found["warnings"]) == len(BROKEN)
     for text, (name, (_, error)) in zip(found["warnings"], BROKEN.items()):
         assert f"leaves out the backend plug-in '{name}' ({name}:SPEC): {error}: " in text

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 import htp
-from htp import dataflow
 from htp.cli.tree import coverage_text
-from htp.records import Capture, GraphRecord, NodeRecord
+from htp.graph import complete as dataflow
+from htp.graph.records import Capture, GraphRecord, NodeRecord
 from htp.scope import ModuleCall, Provenance
 from htp.testing.models import case
 from htp.testing.noise import LET_TORCH_WARN
@@ -18,7 +18,7 @@ from htp.testing.noise import LET_TORCH_WARN
 pytestmark = LET_TORCH_WARN
 
 BACKENDS = {"torchscript": "TorchScriptBackend", "fx": "FxBackend"}
-USABLE = [info.name for info in htp.backends() if info.usable and info.name in BACKENDS]
+USABLE = [info.name for info in htp.available_backends() if info.usable and info.name in BACKENDS]
 
 
 class Apart(nn.Module):
@@ -133,7 +133,7 @@ def test_nothing_tells_of_a_node_without_neighbours_and_parameters():
 
 def test_values_of_functions_are_not_those_of_the_graph():
     """Both may have a value of the same name, as torch 2.5 writes them."""
-    record = importlib.import_module("htp.backends._proto").record_model(
+    record = importlib.import_module("htp.graph.proto").record_model(
         onnx.parser.parse_model("""
             <ir_version: 8, opset_import: ["" : 17, "here" : 1]>
             main (float[2] x) => (float[2] y) {

@@ -19,7 +19,7 @@ from htp.testing.oracle import marked_owners, tagged_nodes, verdicts
 
 pytestmark = LET_TORCH_WARN
 
-USABLE = [info.name for info in htp.backends() if info.usable]
+USABLE = [info.name for info in htp.available_backends() if info.usable]
 ASKED = int(os.environ.get("HTP_FUZZ", "0"))
 EXAMPLES = {"torchscript": 200, "fx": 20}
 """How many by default; torch.export takes ten times as long as a trace."""

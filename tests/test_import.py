@@ -103,7 +103,7 @@ def test_export_with_a_torch_that_is_too_old(packages):
 
 
 def test_backends_without_torch(packages):
-    code = "import htp; print([(i.name, i.usable, i.reason, i.default) for i in htp.backends()])"
+    code = "import htp; print([(i.name, i.usable, i.reason, i.default) for i in htp.available_backends()])"
     reason = "torch is not installed"
     rows = run(code, packages())
     assert rows[:2] == [("torchscript", False, reason, False), ("fx", False, reason, False)]

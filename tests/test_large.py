@@ -17,7 +17,7 @@ from htp.testing.running import run_eager, run_onnx
 
 pytestmark = LET_TORCH_WARN
 
-USABLE = [info.name for info in htp.backends() if info.usable]
+USABLE = [info.name for info in htp.available_backends() if info.usable]
 
 
 def small():

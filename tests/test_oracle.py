@@ -25,7 +25,7 @@ from htp.testing.untouched import Snapshot
 
 pytestmark = LET_TORCH_WARN
 
-BACKEND = next(info.name for info in htp.backends() if info.usable)
+BACKEND = next(info.name for info in htp.available_backends() if info.usable)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from htp.testing.running import shown
 pytestmark = [LET_TORCH_WARN, pytest.mark.accuracy]
 
 ORACLES = {"replay": replay, "numeric": numeric, "values": values}
-BACKENDS = [info.name for info in htp.backends() if info.usable]
+BACKENDS = [info.name for info in htp.available_backends() if info.usable]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def test_extras():
 
 def test_the_wheel_holds_types_data_and_the_conformance_suite():
     files = {str(path) for path in metadata.files("htp")}
-    assert {"htp/py.typed", "htp/companions.json", "htp/testing/__init__.py"} <= files
+    assert {"htp/py.typed", "htp/cli/companions.json", "htp/testing/__init__.py"} <= files
 
 
 def test_the_wheel_holds_nothing_but_the_package():

@@ -96,7 +96,7 @@ def test_the_installed_torch_selects_what_htp_says():
 
 
 def test_backends_lists_every_row_and_one_default():
-    infos = htp.backends()
+    infos = htp.available_backends()
     assert [info.name for info in infos[:2]] == ["torchscript", "fx"]
     assert [info.name for info in infos if info.default] == [htp.backend]
     for info in infos:
@@ -107,7 +107,7 @@ def test_backends_lists_every_row_and_one_default():
 def test_register_backend(table):
     htp.register_backend(row(default_since="1.8"))
     assert registry.chosen().name == "mine"
-    assert htp.backends()[-1].reason == "cannot be imported: No module named 'mine'"
+    assert htp.available_backends()[-1].reason == "cannot be imported: No module named 'mine'"
 
 
 def test_a_backend_that_cannot_be_imported_names_another(table):
@@ -154,7 +154,7 @@ def test_override(table, monkeypatch):
     monkeypatch.setenv("HTP_BACKEND", "torchscript")
     assert registry.default_name() == "torchscript"
     assert registry.chosen().name == "torchscript"
-    assert [info.name for info in htp.backends() if info.default] == ["torchscript"]
+    assert [info.name for info in htp.available_backends() if info.default] == ["torchscript"]
 
 
 def test_an_override_that_does_not_exist(table, monkeypatch):
@@ -195,7 +195,7 @@ BROKEN = """
 import warnings, htp
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    names = [info.name for info in htp.backends()]
+    names = [info.name for info in htp.available_backends()]
 texts = [str(w.message) for w in caught if issubclass(w.category, RuntimeWarning)]
 print(names)
 print([text for text in texts if "HTP leaves out" in text])
@@ -216,5 +216,5 @@ def test_a_broken_entry_point_warns_and_is_left_out(tmp_path):
         check=True,
     )
     names, texts = done.stdout.splitlines()[-2:]
-    assert names == str([info.name for info in htp.backends()])
+    assert names == str([info.name for info in htp.available_backends()])
     assert "'broken' (broken_plugin:SPEC): OSError: no accelerator" in texts

@@ -12,7 +12,7 @@ from htp.testing.noise import LET_TORCH_WARN
 
 pytestmark = LET_TORCH_WARN
 
-USABLE = [info.name for info in htp.backends() if info.usable]
+USABLE = [info.name for info in htp.available_backends() if info.usable]
 
 
 @pytest.fixture(scope="module", params=USABLE)

@@ -87,7 +87,7 @@ class First(torch.nn.Module):
 
 
 def rows():
-    for info in htp.backends():
+    for info in htp.available_backends():
         for name in MODELS:
             if info.usable:
                 reason = reason_to_fail((), info.name, f"transformers:{name}", "*")

@@ -22,7 +22,7 @@ from htp.testing.running import shown
 
 pytestmark = [LET_TORCH_WARN, pytest.mark.accuracy]
 
-USABLE = [info.name for info in htp.backends() if info.usable]
+USABLE = [info.name for info in htp.available_backends() if info.usable]
 KNOWN = json.loads((Path(__file__).parent / "zoo" / "expected_failures.json").read_text("utf-8"))
 
 

@@ -20,7 +20,7 @@ TARGET = Path(__file__).resolve().parent.parent / "htp" / "testing" / "answers.j
 
 def main() -> None:
     """Export every case through the first backend that can."""
-    backends = [info.name for info in htp.backends() if info.usable]
+    backends = [info.name for info in htp.available_backends() if info.usable]
     answers = {}
     with tempfile.TemporaryDirectory() as folder:
         workshop = Workshop(folder)

@@ -1,1 +1,1 @@
-"""One file per capture mechanism. Deleting a file and its row in ``htp.registry`` removes it."""
+"""The mechanisms that listen to torch's exporters, one folder each."""

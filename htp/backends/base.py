@@ -1,7 +1,7 @@
 """The contract between HTP and a capture backend.
 
 A Protocol and not a base class, because a backend from another package should need nothing of HTP
-but this page: two methods, a name, and the records of ``htp.records``. Selection by version and
+but this page: two methods, a name, and the records of ``htp.graph.records``. Selection by version and
 the probe are kept apart on purpose. The row in the registry says which torch releases the backend
 is meant for; the probe says whether this very installation can run it, and if not, what is missing.
 
@@ -12,7 +12,7 @@ happens, and runs torch's own exporter exactly once. It never falls back to anot
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Tuple
 
-from htp.records import Capture
+from htp.graph.records import Capture
 
 __all__ = ["Capture", "CaptureBackend", "ExportRequest"]
 

@@ -13,7 +13,7 @@ from htp.cli.terminal import Commands, console, quiet_torch, working
 from htp.cli.tree import as_json as tree_json
 from htp.cli.tree import coverage_text, print_tree, rows
 from htp.export import export as htp_export
-from htp.files import Destination
+from htp.file.store import Destination
 from htp.tagged import TaggedModel, load
 
 __all__ = ["app"]
@@ -218,7 +218,7 @@ def demo(output: Optional[str], backend: Optional[str]) -> None:
     """Export a small transformer and show its tree."""
     _check_first(output, backend)
     with working("Exporting a small transformer"):
-        tagged = _export(export_arguments("htp.demo_model:example"), output, backend, None)
+        tagged = _export(export_arguments("htp.cli.demo_model:example"), output, backend, None)
     _print_tree(tagged, None, False, False)
     if output:
         click.echo(f"Wrote {output}; try: htp nodes {output} 'encoder.layer.0.*'")

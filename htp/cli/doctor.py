@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 from packaging.version import Version
 
-from htp import companions, registry, torch_release
+from htp import registry, torch_release
+from htp.cli import companions
+from htp.cli.companions import KnownBreak
 from htp.cli.terminal import print_table
-from htp.companions import KnownBreak
 from htp.errors import HTPError
 from htp.registry import BackendInfo
 from htp.version import VERSION
@@ -105,7 +106,7 @@ def _choose(report: Report) -> None:
 
 
 def _probe(report: Report) -> None:
-    report.backends = registry.backends()
+    report.backends = registry.available_backends()
 
 
 def print_report(out: "Console", report: Report) -> None:

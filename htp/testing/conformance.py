@@ -86,7 +86,7 @@ class BackendConformance(Answers, Files, Harmless, Agreement):
     def _pairs(self, metafunc: "pytest.Metafunc") -> List[Any]:
         """Each backend against the first one that can take the same case."""
         test = metafunc.function.__name__
-        everyone = [info.name for info in htp.backends() if info.usable]
+        everyone = [info.name for info in htp.available_backends() if info.usable]
         rows = []
         for name in self._usable():
             for case in cases_for(name):
@@ -112,7 +112,7 @@ class BackendConformance(Answers, Files, Harmless, Agreement):
         ]
 
     def _usable(self) -> List[str]:
-        usable = {info.name for info in htp.backends() if info.usable}
+        usable = {info.name for info in htp.available_backends() if info.usable}
         return [name for name in self._accepting() if name in usable]
 
     def _exporter(self, backend: str) -> Optional[str]:
@@ -127,7 +127,7 @@ class BackendConformance(Answers, Files, Harmless, Agreement):
 
     def test_backend_can_run(self, accepting: str) -> None:
         """A backend that accepts this torch runs with the installed companions."""
-        info = next(info for info in htp.backends() if info.name == accepting)
+        info = next(info for info in htp.available_backends() if info.name == accepting)
         assert info.usable, f"{accepting} accepts torch{info.torch}, but: {info.reason}"
 
 

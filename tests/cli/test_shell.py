@@ -8,7 +8,7 @@ from packaging.version import Version
 
 import htp
 from htp.cli import main
-from htp.companions import KnownBreak, installed, known_breaks
+from htp.cli.companions import KnownBreak, installed, known_breaks
 from htp.torch_release import RELEASE, TORCH
 
 pytest.importorskip("torch")

@@ -10,7 +10,7 @@ The marks are gone before torch writes the file, and the order of torch's own ke
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-from htp.backends._fx_graph import (
+from htp.backends.fx.ir import (
     MARK,
     Owner,
     identifier,
@@ -19,7 +19,7 @@ from htp.backends._fx_graph import (
     walk,
     walk_function,
 )
-from htp.records import GraphRecord
+from htp.graph.records import GraphRecord
 from htp.scope import ModuleCall, Stack, common_stack
 
 __all__ = ["Marks"]

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Iterable, Optional, Protocol, Sequence, Type, Union
 
 from htp.errors import CaptureError, HTPError, InvalidModelError
-from htp.wire import Chunk
+from htp.file.wire import Chunk
 
 __all__ = ["Destination", "PathLike", "Writable", "pour", "read", "write"]
 

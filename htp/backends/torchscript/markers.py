@@ -7,7 +7,7 @@ gets another number for their sake. They never run: they are taken out again bef
 
 from typing import Any, Callable, Iterator
 
-from htp.backends._ts_ir import blocks
+from htp.backends.torchscript.ir import blocks
 from htp.scope import Stack
 
 __all__ = ["EXIT", "is_marker", "marker", "take_out"]

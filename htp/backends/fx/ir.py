@@ -7,7 +7,7 @@ uses is torch's business, and both look alike from outside.
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from htp.records import GraphRecord, NodeRecord
+from htp.graph.records import GraphRecord, NodeRecord
 from htp.scope import ModuleCall, Stack
 
 __all__ = [

@@ -10,7 +10,7 @@ __all__ = ["OTHER_BACKEND", "export_arguments"]
 
 OTHER_BACKEND = (
     "backend='torchscript' traces the model instead and may take it; "
-    "htp.backends() tells whether it can run here."
+    "htp.available_backends() tells whether it can run here."
 )
 
 

@@ -8,9 +8,9 @@ inlined graph where each call begins and ends, loops and branches included.
 from functools import reduce
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from htp.backends._ts_ir import nodes
-from htp.backends._ts_markers import EXIT, is_marker, marker, take_out
-from htp.backends._ts_scopes import CallLog
+from htp.backends.torchscript.ir import nodes
+from htp.backends.torchscript.markers import EXIT, is_marker, marker, take_out
+from htp.backends.torchscript.scopes import CallLog
 from htp.scope import Stack
 
 

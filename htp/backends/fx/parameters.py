@@ -3,8 +3,8 @@
 import ast
 from typing import Any, Dict, Optional, Tuple
 
-from htp.backends._modules import ModuleNames
-from htp.records import GraphRecord
+from htp.backends.common.modules import ModuleNames
+from htp.graph.records import GraphRecord
 
 __all__ = ["ParameterNames"]
 

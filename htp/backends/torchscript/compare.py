@@ -6,7 +6,7 @@ what it reads. What is found so is followed through the operations that are new.
 
 from typing import Dict, Iterator, List, Mapping, Tuple
 
-from htp.records import GraphRecord, NodeRecord
+from htp.graph.records import GraphRecord, NodeRecord
 from htp.scope import Stack
 
 __all__ = ["counterpart", "moved_uses", "region", "replacements"]

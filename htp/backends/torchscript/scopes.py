@@ -14,8 +14,8 @@ import re
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
 
-from htp.backends import _ts_markers
-from htp.backends._modules import ModuleNames, type_name
+from htp.backends.common.modules import ModuleNames, type_name
+from htp.backends.torchscript import markers as _ts_markers
 from htp.scope import ModuleCall, Stack
 
 _TOKEN = re.compile(r"#htp(\d+)#")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from htp.records import GraphRecord, NodeRecord
+from htp.graph.records import GraphRecord, NodeRecord
 
 
 def record_model(model: Any) -> GraphRecord:

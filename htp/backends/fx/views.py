@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import Any, Dict, Iterator, List, Optional
 
-from htp.backends._fx_meta import KEY, Call
-from htp.backends._patching import replaced
+from htp.backends.common.patching import replaced
+from htp.backends.fx.meta import KEY, Call
 
 __all__ = ["ViewTracker", "missing_seam"]
 

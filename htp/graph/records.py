@@ -5,11 +5,11 @@ one. Value names are unique within a graph and everything nested in it, as ONNX 
 """
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Optional, Set, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from htp.scope import ModuleCall, Stack
+from htp.scope import Owner, Stack
 
-__all__ = ["Capture", "GraphRecord", "NodeRecord"]
+__all__ = ["CallRecord", "Capture", "GraphRecord", "NodeRecord", "ValueRecord"]
 
 
 @dataclass
@@ -20,8 +20,7 @@ class NodeRecord:
         op: operator with its domain, for example ``Gemm`` or ``com.example::Foo``.
         inputs: value names, ``""`` for an input left out.
         outputs: value names, ``""`` for an output left out.
-        owner: stack of the owner, or None when the exporter left no record.
-        shared: other calls that this node stands for.
+        owner: whose it is, or None when the exporter left no record.
         bodies: nested graphs, in the order of the node's attributes.
         name: the node's name in the file; ``""`` where it has none.
         keys: keys of the metadata that torch wrote into the node.
@@ -30,8 +29,7 @@ class NodeRecord:
     op: str
     inputs: List[str]
     outputs: List[str]
-    owner: Optional[Stack] = None
-    shared: Tuple[ModuleCall, ...] = ()
+    owner: Optional[Owner] = None
     bodies: List["GraphRecord"] = field(default_factory=list)
     name: str = ""
     keys: Tuple[str, ...] = ()
@@ -107,6 +105,42 @@ class GraphRecord:
             yield from function.graphs()
 
 
+class ValueRecord(NamedTuple):
+    """One tensor that a module call took or returned.
+
+    Attributes:
+        place: where it stands among the arguments or results, outermost first: ``("0",)`` is the
+            first positional argument or the only result, ``("mask",)`` a keyword argument,
+            ``("1", "key")`` an entry of a dictionary in the second place.
+        name: the value in the written graph that is this tensor, or None.
+        reason: why there is no such value, in one word: ``fused`` (between operations that became
+            one), ``folded`` (computed by the exporter), ``unread`` (nothing reads it, so it was
+            dropped), ``rewritten`` (another operation took the place of what computed it),
+            ``ambiguous`` (several values may be it), ``body`` (inside a nested graph that stands
+            for several calls), ``untraced`` (the exporter never saw it). With a name it is None,
+            or ``merged``: the value is that of an equal one which stands for this one, too.
+    """
+
+    place: Tuple[str, ...]
+    name: Optional[str]
+    reason: Optional[str] = None
+
+
+class CallRecord(NamedTuple):
+    """One module call of the forward pass.
+
+    Attributes:
+        stack: from the root to the call.
+        inputs: the tensors that it took, in the module's own order; None when the backend did not
+            see the call's arguments.
+        outputs: the tensors that it returned, in the module's own order; None likewise.
+    """
+
+    stack: Stack
+    inputs: Optional[Tuple[ValueRecord, ...]] = None
+    outputs: Optional[Tuple[ValueRecord, ...]] = None
+
+
 @dataclass
 class Capture:
     """What a backend brings home from one run of torch's exporter.
@@ -122,4 +156,4 @@ class Capture:
     data: bytes
     after: GraphRecord
     before: Optional[GraphRecord] = None
-    calls: Tuple[Stack, ...] = ()
+    calls: Tuple[CallRecord, ...] = ()

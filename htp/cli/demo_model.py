@@ -106,7 +106,7 @@ class DemoTransformer(nn.Module):
 def example() -> Dict[str, Any]:
     """The arguments of ``htp.export``: a random demo model and one batch of two texts.
 
-    Try ``htp export htp.demo_model:example -o demo.onnx``.
+    Try ``htp export htp.cli.demo_model:example -o demo.onnx``.
     """
     model = DemoTransformer().eval()
     tokens = torch.arange(32).reshape(2, 16)

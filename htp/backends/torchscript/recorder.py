@@ -2,12 +2,12 @@
 
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
-from htp.backends._ts_compare import counterpart, moved_uses, region, replacements
-from htp.backends._ts_ir import blocks, inputs, nodes, outputs
-from htp.backends._ts_markers import take_out
-from htp.backends._ts_scopes import CallLog
+from htp.backends.torchscript.compare import counterpart, moved_uses, region, replacements
+from htp.backends.torchscript.ir import blocks, inputs, nodes, outputs
+from htp.backends.torchscript.markers import take_out
+from htp.backends.torchscript.scopes import CallLog
 from htp.errors import CaptureError
-from htp.records import GraphRecord, NodeRecord
+from htp.graph.records import GraphRecord, NodeRecord
 from htp.scope import ModuleCall, Stack, common_stack
 
 _CONSTANT = "prim::Constant"

@@ -14,16 +14,18 @@ from functools import partial
 from typing import Any, Callable, Iterator, List, Optional
 
 from htp import wire
-from htp.backends import _ts_arguments, _ts_graph, _ts_script
-from htp.backends._modules import ModuleNames
-from htp.backends._patching import replaced
-from htp.backends._proto import record_model
-from htp.backends._ts_graph import Recorder
-from htp.backends._ts_ir import let_go
-from htp.backends._ts_scopes import CallLog, TraceModuleMap, watched_call
+from htp.arguments import torchscript as _ts_arguments
 from htp.backends.base import Capture, ExportRequest
+from htp.backends.common.modules import ModuleNames
+from htp.backends.common.patching import replaced
+from htp.backends.torchscript import recorder as _ts_graph
+from htp.backends.torchscript import scripted as _ts_script
+from htp.backends.torchscript.ir import let_go
+from htp.backends.torchscript.recorder import Recorder
+from htp.backends.torchscript.scopes import CallLog, TraceModuleMap, watched_call
 from htp.errors import CaptureError, HTPError
-from htp.records import GraphRecord
+from htp.graph.proto import record_model
+from htp.graph.records import GraphRecord
 
 _UTILS = ("torch.onnx._internal.torchscript_exporter.utils", "torch.onnx.utils")
 """Where the exporter stands; the newer place first:

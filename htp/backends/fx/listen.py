@@ -17,18 +17,18 @@ import re
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from htp import torch_release
-from htp.backends._fx_arguments import OTHER_BACKEND, export_arguments
-from htp.backends._fx_calls import CallTracker, missing_seam
-from htp.backends._fx_graph import MARK, opset_of, walk
-from htp.backends._fx_marks import Marks
-from htp.backends._fx_meta import KEY, Attempt, Call
-from htp.backends._fx_parameters import ParameterNames
-from htp.backends._fx_stack import stack_of
-from htp.backends._modules import ModuleNames
-from htp.backends._patching import replaced
+from htp.arguments.fx import OTHER_BACKEND, export_arguments
 from htp.backends.base import Capture, ExportRequest
+from htp.backends.common.modules import ModuleNames
+from htp.backends.common.patching import replaced
+from htp.backends.fx.calls import CallTracker, missing_seam
+from htp.backends.fx.ir import MARK, opset_of, walk
+from htp.backends.fx.marks import Marks
+from htp.backends.fx.meta import KEY, Attempt, Call
+from htp.backends.fx.parameters import ParameterNames
+from htp.backends.fx.stack import stack_of
 from htp.errors import CaptureError
-from htp.records import GraphRecord
+from htp.graph.records import GraphRecord
 from htp.scope import Stack
 
 __all__ = ["FxBackend"]

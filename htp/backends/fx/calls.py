@@ -20,10 +20,10 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from threading import get_ident
 from typing import Any, Dict, Iterator, List, Optional
 
-from htp.backends import _fx_views
-from htp.backends._fx_meta import KEY, Attempt, Call, call_of_line, call_of_meta, is_body
-from htp.backends._modules import ModuleNames, type_name
-from htp.backends._patching import replaced
+from htp.backends.common.modules import ModuleNames, type_name
+from htp.backends.common.patching import replaced
+from htp.backends.fx import views as _fx_views
+from htp.backends.fx.meta import KEY, Attempt, Call, call_of_line, call_of_meta, is_body
 from htp.scope import ModuleCall
 
 __all__ = ["CallTracker", "missing_seam"]

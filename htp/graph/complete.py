@@ -12,7 +12,7 @@ That is a guess, and called so.
 from dataclasses import replace
 from typing import Dict, List, Optional, Set, Tuple
 
-from htp.records import Capture, GraphRecord, NodeRecord
+from htp.graph.records import Capture, GraphRecord, NodeRecord
 from htp.scope import UNKNOWN, ModuleCall, Provenance, Stack, Tag, common_stack
 
 __all__ = ["complete", "parameters"]

@@ -1,0 +1,1 @@
+"""One set of arguments for every release of torch's exporter."""

@@ -1,0 +1,1 @@
+"""What backends share: the names of modules, patches, and leaving torch as it was."""

@@ -1,0 +1,1 @@
+"""Listens to ``torch.onnx.export(dynamo=True)``."""
