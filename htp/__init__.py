@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         UnknownModuleError,
         UnsupportedTorchError,
     )
-    from htp.scope import Coverage, ModuleCall, Provenance, Tag
+    from htp.scope import Coverage, ModuleCall, Provenance, Sharing, Tag
     from htp.tagged import TaggedModel, load
     from htp.tree import ModuleTree
 
@@ -43,8 +43,8 @@ __all__ = [
     # doing
     "export", "load", "backend", "available_backends", "register_backend",
     # values
-    "BackendInfo", "BackendSpec", "Coverage", "ModuleCall", "ModuleTree", "Provenance", "Tag",
-    "TaggedModel",
+    "BackendInfo", "BackendSpec", "Coverage", "ModuleCall", "ModuleTree", "Provenance",
+    "Sharing", "Tag", "TaggedModel",
     # errors
     "BackendUnavailableError", "CaptureError", "HTPError", "InvalidModelError",
     "UnknownModuleError", "UnsupportedTorchError",
@@ -56,7 +56,7 @@ _HOMES = {
         "BackendUnavailableError", "CaptureError", "HTPError", "InvalidModelError",
         "UnknownModuleError", "UnsupportedTorchError",
     ),
-    "htp.scope": ("Coverage", "ModuleCall", "Provenance", "Tag"),
+    "htp.scope": ("Coverage", "ModuleCall", "Provenance", "Sharing", "Tag"),
     "htp.tagged": ("TaggedModel", "load"),
     "htp.tree": ("ModuleTree",),
 }

@@ -30,6 +30,13 @@ __all__ = [
 ]
 
 ENTRY_POINTS = "htp.backends"
+
+PROTOCOL = 2
+"""The version of ``htp.backends.base`` that HTP speaks. 1 was ``capture(request)``: a backend
+called the exporter itself, in place of listening to it."""
+
+EXPORTERS = ("torchscript", "fx")
+"""torch's exporters: ``htp.arguments`` knows how to call each."""
 OVERRIDE = "HTP_BACKEND"
 
 
@@ -46,6 +53,10 @@ class BackendSpec:
             no release does.
         default_before: the first release that no longer does; ``""`` for none.
         install: what to install when ``target`` cannot be imported.
+        exporter: which of torch's exporters it listens to, ``"torchscript"`` or ``"fx"``; "" for
+            the one of the backend's own name.
+        protocol: which version of ``htp.backends.base`` it speaks. A row that says nothing is one
+            from before there was a second.
     """
 
     name: str
@@ -55,6 +66,8 @@ class BackendSpec:
     default_since: str = ""
     default_before: str = ""
     install: str = ""
+    exporter: str = ""
+    protocol: int = 1
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -63,6 +76,7 @@ class BackendSpec:
             raise ValueError(f"backend {self.name!r}: target {self.target!r} is not 'module:Class'")
         if not self.since:
             raise ValueError(f"backend {self.name!r}: since must name the oldest torch release")
+        object.__setattr__(self, "exporter", self.exporter or self.name)
         for bound in (self.since, self.before, self.default_since, self.default_before):
             try:
                 Version(bound or "0")
@@ -115,6 +129,7 @@ _BUILT_IN: Tuple[BackendSpec, ...] = (
         since=torch_release.OLDEST,
         default_since=torch_release.OLDEST,
         default_before=torch_release.FX_IS_DEFAULT_SINCE,
+        protocol=PROTOCOL,
     ),
     BackendSpec(
         name="fx",
@@ -122,6 +137,7 @@ _BUILT_IN: Tuple[BackendSpec, ...] = (
         since=torch_release.FX_SINCE,
         default_since=torch_release.FX_IS_DEFAULT_SINCE,
         install="onnxscript",
+        protocol=PROTOCOL,
     ),
 )
 
@@ -307,6 +323,13 @@ def reason_against(spec: BackendSpec) -> Optional[str]:
         return f"torch calls itself {torch_release.TORCH!r}, which is not a version"
     if not spec.accepts(release):
         return f"needs torch{spec.torch}"
+    if spec.protocol != PROTOCOL:
+        return (
+            f"speaks version {spec.protocol} of the backend protocol, HTP speaks {PROTOCOL} "
+            "(htp.backends.base)"
+        )
+    if spec.exporter not in EXPORTERS:
+        return f"listens to {spec.exporter!r}; torch's exporters are {' and '.join(EXPORTERS)}"
     try:
         return _instance(spec).probe()
     except (ImportError, OSError) as error:  # OSError: a library of torch's cannot be loaded

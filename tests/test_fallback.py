@@ -10,15 +10,14 @@ from torch import nn
 import htp
 from htp.cli.tree import coverage_text
 from htp.graph import complete as dataflow
-from htp.graph.records import Capture, GraphRecord, NodeRecord
-from htp.scope import ModuleCall, Provenance
+from htp.graph.records import CallRecord, Capture, GraphRecord, NodeRecord
+from htp.scope import ModuleCall, Owner, Provenance
 from htp.testing.models import case
 from htp.testing.noise import LET_TORCH_WARN
 
 pytestmark = LET_TORCH_WARN
 
-BACKENDS = {"torchscript": "TorchScriptBackend", "fx": "FxBackend"}
-USABLE = [info.name for info in htp.available_backends() if info.usable and info.name in BACKENDS]
+USABLE = [info.name for info in htp.available_backends() if info.usable]
 
 
 class Apart(nn.Module):
@@ -35,17 +34,18 @@ class Apart(nn.Module):
 
 def forgetful(monkeypatch, backend, forgets):
     """Let a backend lose the owners of the nodes whose stack ``forgets`` says yes to."""
-    cls = getattr(importlib.import_module(f"htp.backends.{backend}"), BACKENDS[backend])
-    plain = cls.capture
+    exporting = importlib.import_module("htp.export")
+    plain = exporting.record
 
-    def capture(self, request):
-        found = plain(self, request)
+    def record(request, spec):
+        assert spec.name == backend
+        data, found = plain(request, spec)
         for node in found.after.walk():
-            if node.owner and forgets(node.owner):
-                node.owner, node.shared = None, ()
-        return Capture(found.data, found.after, None, found.calls)
+            if node.owner and forgets(node.owner.stack):
+                node.owner = None
+        return data, Capture(found.after, None, found.calls)
 
-    monkeypatch.setattr(cls, "capture", capture)
+    monkeypatch.setattr(exporting, "record", record)
 
 
 def owners(tagged, *operators):
@@ -92,19 +92,23 @@ A = (ROOT, ModuleCall("a", "Linear", 0))
 B = (ROOT, ModuleCall("b", "Linear", 0))
 
 
+def calls(*stacks):
+    return tuple(map(CallRecord, stacks))
+
+
 def test_a_guess_that_is_handed_on_stays_a_guess():
     graph = GraphRecord(
         ["x", "y"],
         ["p", "q"],
         [
-            NodeRecord("Gemm", ["x", "a.weight"], ["m"], A),
+            NodeRecord("Gemm", ["x", "a.weight"], ["m"], Owner(A)),
             NodeRecord("Relu", ["m"], ["p"]),
             NodeRecord("Gemm", ["y", "b.weight"], ["n"]),
             NodeRecord("Relu", ["n"], ["q"]),
         ],
         {"a.weight": ("a.weight",), "b.weight": ("b.weight",)},
     )
-    tags = dataflow.complete(Capture(b"", graph, None, (A[:1], A, B)))
+    tags = dataflow.complete(Capture(graph, None, calls(A[:1], A, B)))
     assert [(tag.stack, tag.provenance) for tag in tags] == [
         (A, Provenance.CAPTURED),
         (A, Provenance.PROPAGATED),
@@ -115,25 +119,25 @@ def test_a_guess_that_is_handed_on_stays_a_guess():
 
 def test_of_several_calls_what_they_have_in_common_is_named():
     outer = (ROOT, ModuleCall("outer", "Outer", 0))
-    calls = [(*outer, ModuleCall("outer.b", "Linear", number)) for number in (0, 1)]
+    twice = [(*outer, ModuleCall("outer.b", "Linear", number)) for number in (0, 1)]
     graph = GraphRecord(
         ["x"],
         ["y"],
         [NodeRecord("Gemm", ["x", "w"], ["y"])],
         {"w": ("outer.b.weight",)},
     )
-    tag = dataflow.complete(Capture(b"", graph, None, ((ROOT,), outer, *calls)))[0]
+    tag = dataflow.complete(Capture(graph, None, calls((ROOT,), outer, *twice)))[0]
     assert (tag.stack, tag.provenance) == (outer, Provenance.INFERRED)
 
 
 def test_nothing_tells_of_a_node_without_neighbours_and_parameters():
     graph = GraphRecord(["x"], ["y"], [NodeRecord("Relu", ["x"], ["y"])])
-    assert not dataflow.complete(Capture(b"", graph, None, (A,)))[0].stack
+    assert not dataflow.complete(Capture(graph, None, calls(A)))[0].stack
 
 
 def test_values_of_functions_are_not_those_of_the_graph():
     """Both may have a value of the same name, as torch 2.5 writes them."""
-    record = importlib.import_module("htp.graph.proto").record_model(
+    record = importlib.import_module("htp.file.records").record_model(
         onnx.parser.parse_model("""
             <ir_version: 8, opset_import: ["" : 17, "here" : 1]>
             main (float[2] x) => (float[2] y) {
@@ -147,7 +151,7 @@ def test_values_of_functions_are_not_those_of_the_graph():
     )
     neg, call, relu, identity, add = record.walk()
     for node, owner in ((neg, A), (relu, A), (call, B)):
-        node.owner = owner
-    tags = dataflow.complete(Capture(b"", record, None, (A, B)))
+        node.owner = Owner(owner)
+    tags = dataflow.complete(Capture(record, None, calls(A, B)))
     assert [tag.stack for tag in tags] == [A, B, A, B, B]
     assert identity.outputs == add.inputs[:1] != neg.outputs

@@ -11,18 +11,18 @@ NAMES = [
     *("BackendInfo", "BackendSpec", "BackendUnavailableError", "CaptureError", "Coverage"),
     *("HTPError", "InvalidModelError", "ModuleCall", "ModuleTree", "Provenance", "Tag"),
     *("TaggedModel", "UnknownModuleError", "UnsupportedTorchError", "__version__", "backend"),
-    *("backends", "export", "load", "register_backend"),
+    *("Sharing", "available_backends", "export", "load", "register_backend"),
 ]
 
 SIGNATURES = {
     "export": "(model, args=(), f=None, *, kwargs=None, input_names=None, output_names=None, "
     "dynamic_shapes=None, opset_version=None, backend=None, exporter_options=None)",
     "load": "(f)",
-    "backends": "()",
+    "available_backends": "()",
     "register_backend": "(spec)",
     "BackendSpec": "(name, target, since, before='', default_since='', default_before='', "
-    "install='')",
-    "Tag": "(stack=(), provenance=<Provenance.UNKNOWN: 'unknown'>, shared=())",
+    "install='', exporter='', protocol=1)",
+    "Tag": "(stack=(), provenance=<Provenance.UNKNOWN: 'unknown'>, shared=(), sharing=None)",
     "Coverage": "(captured=0, propagated=0, inferred=0, unknown=0)",
     "TaggedModel.nodes": "(self)",
     "TaggedModel.tag": "(self, name)",
@@ -38,7 +38,7 @@ MEMBERS = {
         *("backend", "coverage", "find", "model", "nodes", "parameters", "save", "schema"),
         *("strip", "tag", "torch", "tree"),
     ],
-    "Tag": ["call", "owner", "path", "provenance", "shared", "stack", "type"],
+    "Tag": ["call", "of", "owner", "path", "provenance", "shared", "sharing", "stack", "type"],
     "ModuleCall": ["call", "class_name", "count", "index", "path", "type"],
     "Coverage": ["captured", "inferred", "of", "propagated", "total", "unknown"],
     "BackendInfo": ["default", "name", "reason", "torch", "usable"],

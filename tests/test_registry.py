@@ -41,7 +41,8 @@ ACCEPTED = [
 
 
 def row(name="mine", target="mine.backend:Backend", since="1.8", **more):
-    return htp.BackendSpec(name=name, target=target, since=since, **more)
+    speaks = {"exporter": "torchscript", "protocol": registry.PROTOCOL, **more}
+    return htp.BackendSpec(name=name, target=target, since=since, **speaks)
 
 
 @pytest.fixture
@@ -108,6 +109,24 @@ def test_register_backend(table):
     htp.register_backend(row(default_since="1.8"))
     assert registry.chosen().name == "mine"
     assert htp.available_backends()[-1].reason == "cannot be imported: No module named 'mine'"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"protocol": 1}, "speaks version 1 of the backend protocol, HTP speaks 2"),
+        ({"protocol": 3}, "speaks version 3 of the backend protocol, HTP speaks 2"),
+        ({"exporter": ""}, "listens to 'mine'; torch's exporters are torchscript and fx"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_listed_with_the_reason(table, said, reason):
+    htp.register_backend(row(**said))
+    info = htp.available_backends()[-1]
+    assert not info.usable
+    assert reason in info.reason
+    with pytest.raises(htp.BackendUnavailableError) as caught:
+        htp.export(None, backend="mine")
+    assert reason in str(caught.value)
 
 
 def test_a_backend_that_cannot_be_imported_names_another(table):

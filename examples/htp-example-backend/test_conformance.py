@@ -5,7 +5,6 @@ from htp.testing import BackendConformance
 
 class TestExample(BackendConformance):
     backend = "example"
-    torch_exporter = "torchscript"  # its files are compared with those of torch's own exporter
     expected_failures = (
         {
             "backend": "example",

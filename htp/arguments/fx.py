@@ -1,20 +1,54 @@
-"""The request as arguments of ``torch.onnx.export(dynamo=True)``."""
+"""The request as arguments of ``torch.onnx.export(dynamo=True)``, and its errors made clear."""
 
 import inspect
-from typing import Any, Dict, List, Tuple
+import re
+from typing import Any, Dict, List, Optional, Tuple
 
-from htp.backends.base import ExportRequest
+from htp import torch_release
+from htp.arguments.request import Request, Written
 from htp.errors import CaptureError, did_you_mean
 
-__all__ = ["OTHER_BACKEND", "export_arguments"]
+__all__ = ["export"]
 
-OTHER_BACKEND = (
+_OTHER = (
     "backend='torchscript' traces the model instead and may take it; "
     "htp.available_backends() tells whether it can run here."
 )
 
 
-def export_arguments(request: ExportRequest, program: bool) -> Dict[str, Any]:
+def export(request: Request) -> Written:
+    """Run ``torch.onnx.export(dynamo=True)`` once.
+
+    Raises:
+        CaptureError: the arguments don't fit, torch's exporter failed, or it wrote another opset or
+            other axes than were asked for.
+    """
+    import torch
+
+    program = isinstance(request.model, torch.export.ExportedProgram)
+    arguments = export_arguments(request, program)
+    try:
+        done = torch.onnx.export(request.model, f=request.path, **arguments)
+    except Exception as error:
+        raise CaptureError(_told(error), _OTHER) from error
+    _check_opset(request.opset_version, done)
+    _check_axes(request, done)
+    if request.path is None:
+        return Written(_serialized(done), done)
+    with open(request.path, "rb") as file:
+        return Written(file.read(), done)
+
+
+def _opset_of(model: Any) -> Optional[int]:
+    """The version of the standard operators that an IR model uses."""
+    for domain in ("", "ai.onnx"):
+        version = model.opset_imports.get(domain)
+        if version is not None:
+            return int(version)
+    return None
+
+
+def export_arguments(request: Request, program: bool) -> Dict[str, Any]:
     """The keyword arguments of ``torch.onnx.export``, without model and f.
 
     Args:
@@ -62,7 +96,7 @@ def export_arguments(request: ExportRequest, program: bool) -> Dict[str, Any]:
     return arguments
 
 
-def _dynamic_shapes(request: ExportRequest) -> Any:
+def _dynamic_shapes(request: Request) -> Any:
     """``{input: {axis: name}}`` in the structure of the inputs, as ``torch.export`` wants it.
 
     The order is that of the graph's inputs: torch gives dynamic axes their names by position.
@@ -111,7 +145,7 @@ def _dynamic_shapes(request: ExportRequest) -> Any:
     return shapes
 
 
-def _bound(request: ExportRequest) -> Dict[str, Any]:
+def _bound(request: Request) -> Dict[str, Any]:
     """The example inputs by parameter of ``forward``, in the order of its signature."""
     forward = getattr(request.model, "forward", request.model)
     try:
@@ -124,7 +158,7 @@ def _bound(request: ExportRequest) -> Dict[str, Any]:
     return dict(bound.arguments)
 
 
-def _inputs(request: ExportRequest) -> Tuple[Tuple[Any, ...], Dict[str, Any]]:
+def _inputs(request: Request) -> Tuple[Tuple[Any, ...], Dict[str, Any]]:
     """Positional and keyword inputs.
 
     torch takes a dictionary in the last place for the keyword inputs when there are none, so one
@@ -138,7 +172,7 @@ def _inputs(request: ExportRequest) -> Tuple[Tuple[Any, ...], Dict[str, Any]]:
     return request.args[:-1], {names[len(request.args) - 1]: request.args[-1]}
 
 
-def _keywords(request: ExportRequest) -> Dict[str, Any]:
+def _keywords(request: Request) -> Dict[str, Any]:
     """The keyword inputs in the order of the signature, which is that of the graph's inputs.
 
     torch numbers the inputs as the keywords are given, and demands dynamic shapes in this order:
@@ -186,3 +220,62 @@ def _dimension() -> Any:
         return dims.setdefault(label, torch.export.Dim(label))
 
     return dimension
+
+
+def _serialized(program: Any) -> bytes:
+    try:
+        data: bytes = program.model_proto.SerializeToString()
+    except Exception as error:
+        raise CaptureError(
+            f"The model can't be serialised in one piece: {type(error).__name__}: "
+            f"{_first_line(error)}",
+            "ONNX files end at 2 GiB; give a path, so that the weights lie beside the file.",
+        ) from error
+    return data
+
+
+def _check_axes(request: Request, program: Any) -> None:
+    """Some releases fix an axis that was to be dynamic, without an error.
+
+    Raises:
+        CaptureError: an axis is fixed.
+    """
+    wanted = request.dynamic_shapes or {}
+    for value in program.model.graph.inputs:
+        for axis, label in wanted.get(value.name, {}).items():
+            if value.shape is not None and isinstance(value.shape[axis], int):
+                raise CaptureError(
+                    f"torch {torch_release.TORCH} fixed axis {axis} ({label!r}) of "
+                    f"{value.name!r} to {value.shape[axis]}: the model or this release demands it.",
+                    _OTHER,
+                )
+
+
+def _check_opset(asked: Optional[int], program: Any) -> None:
+    """Torch converts what it can't produce, and keeps what it can't convert, without an error."""
+    made = _opset_of(program.model)
+    if asked is not None and made is not None and made != asked:
+        raise CaptureError(
+            f"torch {torch_release.TORCH} was asked for opset {asked} and made opset {made}.",
+            f"give opset_version={made} or none at all. {_OTHER}",
+        )
+
+
+def _told(error: BaseException) -> str:
+    """What failed, with the error that torch's own error was raised for."""
+    lines = [f"torch.onnx.export(dynamo=True) of torch {torch_release.TORCH} failed."]
+    seen: Tuple[BaseException, ...] = ()
+    at: Optional[BaseException] = error
+    while at is not None and at not in seen and len(seen) < 4:
+        seen = (*seen, at)
+        lines.append(f"{type(at).__name__}: {_first_line(at, whole=at.__cause__ is None)}")
+        at = at.__cause__
+    return "\n".join(lines)
+
+
+def _first_line(error: BaseException, *, whole: bool = False) -> str:
+    """The first line of an error's text; with ``whole``, the next as well if it is announced."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = [line.strip() for line in plain.splitlines() if line.strip()]
+    announced = whole and lines and lines[0].endswith(":")
+    return " ".join(lines[: 2 if announced else 1])

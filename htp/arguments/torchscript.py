@@ -1,15 +1,77 @@
-"""From an ExportRequest to the arguments of the TorchScript exporter, and its errors made clear."""
+"""The request as arguments of the TorchScript exporter, and its errors made clear."""
 
 import inspect
+import io
+import os
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from htp.backends.base import ExportRequest
-from htp.errors import CaptureError, did_you_mean
+from htp.arguments.request import Request, Written
+from htp.errors import CaptureError, HTPError, did_you_mean
+from htp.file import wire
 
 _OTHER = "backend='fx' exports this model by another mechanism, on torch releases that have it."
 
 
-def build(export: Callable[..., Any], request: ExportRequest) -> Dict[str, Any]:
+_PATH_ABOVE = 1 << 30
+"""Bytes of weights above which torch gets a path, because beyond 2 GiB it must write data files."""
+
+
+def export(request: Request) -> Written:
+    """Run the TorchScript exporter once.
+
+    Raises:
+        CaptureError: the arguments don't fit, torch's exporter failed, or it wrote another opset
+            than was asked for.
+    """
+    import torch.onnx
+
+    arguments = build(torch.onnx.export, request)
+    path, sink = request.path if _needs_path(request) else None, _Sink()
+    try:
+        torch.onnx.export(f=path or sink, **arguments)
+    except HTPError:
+        raise
+    except Exception as error:  # torch raises what it likes; it is chained
+        raise explain(error, request) from error
+    data = _read(path) if path else sink.data()
+    check_opset(data, request)
+    return Written(data)
+
+
+def _needs_path(request: Request) -> bool:
+    if request.path is None:
+        return False
+    if request.options.get("use_external_data_format"):
+        return True
+    tensors = {id(t): t for t in [*request.model.parameters(), *request.model.buffers()]}
+    size: int = sum(t.numel() * t.element_size() for t in tensors.values())
+    return size > _PATH_ABOVE
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        data = file.read()
+    os.remove(path)  # export() writes it again, with the tags
+    return data
+
+
+class _Sink(io.BytesIO):
+    """Takes the serialised model without copying it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pieces: List[bytes] = []
+
+    def write(self, data: Any) -> int:
+        self._pieces.append(data)
+        return len(data)
+
+    def data(self) -> bytes:
+        """What was written."""
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+def build(export: Callable[..., Any], request: Request) -> Dict[str, Any]:
     """The keyword arguments of ``torch.onnx.export``, ``f`` left out.
 
     Raises:
@@ -54,7 +116,7 @@ def _signature(model: Any) -> Optional[inspect.Signature]:
         return None  # a scripted forward on old releases
 
 
-def _positional(request: ExportRequest) -> Tuple[Tuple[Any, ...], List[Tuple[str, Any]]]:
+def _positional(request: Request) -> Tuple[Tuple[Any, ...], List[Tuple[str, Any]]]:
     """``args`` as the exporter wants them, and the inputs by name in the order of the graph.
 
     The exporter takes keyword inputs as a dictionary in the last place, so inputs that end with a
@@ -80,7 +142,7 @@ def _positional(request: ExportRequest) -> Tuple[Tuple[Any, ...], List[Tuple[str
 
 
 def _dynamic_axes(
-    request: ExportRequest, order: List[Tuple[str, Any]]
+    request: Request, order: List[Tuple[str, Any]]
 ) -> Tuple[Optional[List[str]], Dict[str, Dict[int, str]]]:
     """The graph's input names and the axes by those names.
 
@@ -114,7 +176,7 @@ def _dynamic_axes(
     return names, axes
 
 
-def _example_outputs(request: ExportRequest) -> Any:
+def _example_outputs(request: Request) -> Any:
     """What releases that cannot infer the outputs of a scripted model ask for."""
     import torch
 
@@ -143,7 +205,7 @@ def known_opsets() -> Tuple[int, ...]:
     return tuple(sorted({*stable, *([main] if isinstance(main, int) else [])}))
 
 
-def explain(error: Exception, request: ExportRequest) -> CaptureError:
+def explain(error: Exception, request: Request) -> CaptureError:
     """The exporter's failure as an error of HTP's."""
     opsets = known_opsets()
     if request.opset_version is not None and opsets and request.opset_version not in opsets:
@@ -159,14 +221,16 @@ def explain(error: Exception, request: ExportRequest) -> CaptureError:
     )
 
 
-def check_opset(model: Any, request: ExportRequest) -> None:
+def check_opset(data: bytes, request: Request) -> None:
     """Compare the opset that was asked for with the one in the file.
 
     Raises:
         CaptureError: torch wrote another one.
     """
-    found = next((entry.version for entry in model.opset_import if not entry.domain), None)
-    if request.opset_version is not None and found not in (None, request.opset_version):
+    if request.opset_version is None:
+        return
+    found = wire.opset(data)
+    if found not in (None, request.opset_version):
         raise CaptureError(
             f"opset {request.opset_version} was asked for, but torch wrote opset {found}.",
             f"this torch can write {known_opsets() or 'other opsets'}.",

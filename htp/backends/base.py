@@ -1,52 +1,79 @@
 """The contract between HTP and a capture backend.
 
 A Protocol and not a base class, because a backend from another package should need nothing of HTP
-but this page: two methods, a name, and the records of ``htp.graph.records``. Selection by version and
-the probe are kept apart on purpose. The row in the registry says which torch releases the backend
-is meant for; the probe says whether this very installation can run it, and if not, what is missing.
+but this page and the records of ``htp.graph.records``. Selection by version and the probe are kept
+apart on purpose: the row in the registry says which torch releases the backend is meant for, the
+probe says whether this very installation can run it, and if not, what is missing.
 
-A backend touches torch's private names only inside ``capture``, restores each of them whatever
-happens, and runs torch's own exporter exactly once. It never falls back to another mechanism.
+A backend listens, it does not call. Torch's exporter is run by ``htp.export``, or by any library
+inside ``htp.tagging``, with arguments that the backend never sees. While it listens it hears every
+export that its exporter makes, whoever asked for it and however often; it touches torch's private
+names only meanwhile and restores each of them whatever happens. The row says which version of this
+page the backend speaks (``htp.registry.PROTOCOL``).
+
+The export is somebody else's. What goes wrong in the listening is kept, and raised by
+``Heard.capture``; torch's own result and torch's own errors pass through as they are.
 """
 
-from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Protocol, Sequence, Tuple
+from typing import Any, ContextManager, List, NamedTuple, Optional, Protocol
 
-from htp.graph.records import Capture
+from htp.graph.records import Capture, GraphRecord
+from htp.scope import Stack
 
-__all__ = ["Capture", "CaptureBackend", "ExportRequest"]
+__all__ = ["Capture", "CaptureBackend", "Heard", "Listener", "Where"]
 
 
-@dataclass(frozen=True)
-class ExportRequest:
-    """What the user asked for, checked and in one form.
+class Where(NamedTuple):
+    """What an export is busy with.
 
     Attributes:
-        model: an ``nn.Module``, a ``ScriptModule`` or, for ``fx``, an ``ExportedProgram``.
-        args: positional example inputs of ``forward``.
-        kwargs: keyword example inputs of ``forward``.
-        input_names: names of the graph's inputs, or None.
-        output_names: names of the graph's outputs, or None.
-        dynamic_shapes: ``{input_name: {axis: "name"}}``, or None when every shape is static.
-        opset_version: the opset, or None for torch's default.
-        options: passed through to ``torch.onnx.export``.
-        path: where torch shall write, in a folder that belongs to this export alone, so that data
-            files land beside it. None: hand the bytes back and write nothing.
+        running: the module call that is running; empty when none is.
+        converting: the call that the operation belongs to which is being converted to ONNX; empty
+            when none is.
+        operator: the operation that is being converted, in torch's words: ``aten::add``; or "".
+    """
+
+    running: Stack = ()
+    converting: Stack = ()
+    operator: str = ""
+
+
+class Heard(Protocol):
+    """One export that came to its end.
+
+    Attributes:
+        model: what was exported, as torch's exporter was given it.
     """
 
     model: Any
-    args: Tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    input_names: Optional[Sequence[str]] = None
-    output_names: Optional[Sequence[str]] = None
-    dynamic_shapes: Optional[Dict[str, Dict[int, str]]] = None
-    opset_version: Optional[int] = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    path: Optional[str] = None
+
+    def capture(self, written: GraphRecord) -> Capture:
+        """Lay what was heard beside the file that torch wrote.
+
+        Args:
+            written: the file's graph, node for node in document order, without owners. The capture
+                may take it over.
+
+        Raises:
+            htp.CaptureError: they differ, or the listening went wrong; the text says how.
+        """
+        ...
+
+
+class Listener(Protocol):
+    """Hears every export of one exporter."""
+
+    def take(self) -> List[Heard]:
+        """The exports that ended since this was last asked, in order; those that failed are not."""
+        ...
+
+    def where(self) -> Where:
+        """What the export is busy with that is running; after one that failed, where it failed."""
+        ...
 
 
 class CaptureBackend(Protocol):
-    """A mechanism that exports and records the owner of each node as it is built."""
+    """A mechanism that records the owner of each node as torch's exporter builds it."""
 
     name: str
 
@@ -54,13 +81,6 @@ class CaptureBackend(Protocol):
         """Why this backend cannot run here, in one line, or None when it can."""
         ...
 
-    def capture(self, request: ExportRequest) -> Capture:
-        """Run torch's exporter once and say which module call owns each node.
-
-        When ``request.path`` is given, torch writes there (and data files beside it); the main
-        file may then be left unwritten, since ``Capture.data`` holds its bytes.
-
-        Raises:
-            htp.CaptureError: the exporter failed, or its graph does not fit what was recorded.
-        """
+    def listen(self) -> ContextManager[Listener]:
+        """Listen until the context ends."""
         ...

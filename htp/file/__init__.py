@@ -1,1 +1,1 @@
-"""What lies on disk: bytes, keys, dialects of other tools, and writing that a failure cannot spoil."""
+"""What lies on disk: bytes, keys, dialects of other tools, and writing that fails without harm."""

@@ -12,14 +12,15 @@ from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequ
 
 from htp.errors import InvalidModelError
 
-__all__ = ["Props", "append", "join", "remove", "without_weights"]
+__all__ = ["Props", "append", "join", "opset", "remove", "without_weights"]
 
 Props = Sequence[Tuple[str, str]]
 """Metadata entries in the order in which they are written."""
 
 Chunk = Union[bytes, memoryview]
 
-_MODEL_GRAPH, _MODEL_PROPS, _MODEL_FUNCTIONS = 7, 14, 25
+_MODEL_GRAPH, _MODEL_OPSETS, _MODEL_PROPS, _MODEL_FUNCTIONS = 7, 8, 14, 25
+_OPSET_VERSION = 2
 _GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
 _FUNCTION_NODE = 7
 _NODE_ATTRIBUTE, _NODE_PROPS = 5, 9
@@ -304,6 +305,17 @@ def remove(data: Chunk, ours: Callable[[Sequence[str]], Sequence[bool]]) -> List
 def without_weights(data: Chunk) -> bytes:
     """The same model with the contents of its initializers left out: quick to parse."""
     return join(_WithoutWeights(data).model().chunks)
+
+
+def opset(data: Chunk) -> Optional[int]:
+    """The version of the standard operators that a model says it uses; None where it says none."""
+    view = memoryview(data)
+    for field, _, _, start, stop in _fields(view, 0, len(view)):
+        if field == _MODEL_OPSETS and _text(view, start, stop, 1) in ("", "ai.onnx"):
+            for inner, _, _, at, end in _fields(view, start, stop):
+                if inner == _OPSET_VERSION:
+                    return _varint(view, at, end)[0]
+    return None
 
 
 def join(chunks: Sequence[Chunk]) -> bytes:

@@ -45,6 +45,7 @@ class GraphRecord:
         nodes: in topological order, as ONNX demands.
         parameters: for each initializer known to be a parameter or buffer of the model, the names
             that ``named_parameters``/``named_buffers`` give it (several when it is tied).
+        initializers: names of the main graph's initializers.
         functions: bodies of the model's local functions (only on the main graph); see
             ``add_function``.
         name: of a function: what a node that calls it has for its operator.
@@ -54,6 +55,7 @@ class GraphRecord:
     outputs: List[str] = field(default_factory=list)
     nodes: List[NodeRecord] = field(default_factory=list)
     parameters: Dict[str, Tuple[str, ...]] = field(default_factory=dict)
+    initializers: List[str] = field(default_factory=list)
     functions: List["GraphRecord"] = field(default_factory=list)
     name: str = ""
 
@@ -146,14 +148,13 @@ class Capture:
     """What a backend brings home from one run of torch's exporter.
 
     Attributes:
-        data: the serialised ``ModelProto``, byte for byte as torch wrote it.
-        after: the record of ``data``, node for node in document order, with the captured owners.
+        after: the record of the written file, node for node in document order, with the captured
+            owners.
         before: the record of the graph as it was first built, before torch rewrote it; None when
             it was not rewritten. Values that survived keep their names.
         calls: every module call of the forward pass in order, also of modules that left no node.
     """
 
-    data: bytes
     after: GraphRecord
     before: Optional[GraphRecord] = None
     calls: Tuple[CallRecord, ...] = ()

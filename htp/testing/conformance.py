@@ -37,14 +37,10 @@ class BackendConformance(Answers, Files, Harmless, Agreement):
 
     Attributes:
         backend: the one backend to test; None for all.
-        torch_exporter: which exporter of torch a backend of another name drives (``torchscript``
-            or ``fx``), so that its files can be compared with torch's own; None when it drives
-            none.
         expected_failures: rows like those of ``expected_failures.json``, for a backend's own tests.
     """
 
     backend: ClassVar[Optional[str]] = None
-    torch_exporter: ClassVar[Optional[str]] = None
     expected_failures: ClassVar[Sequence[Mapping[str, str]]] = ()
 
     def pytest_generate_tests(self, metafunc: "pytest.Metafunc") -> None:
@@ -116,7 +112,8 @@ class BackendConformance(Answers, Files, Harmless, Agreement):
         return [name for name in self._accepting() if name in usable]
 
     def _exporter(self, backend: str) -> Optional[str]:
-        return backend if backend in PLAIN else self.torch_exporter
+        exporter = next(spec.exporter for spec in specs() if spec.name == backend)
+        return exporter if exporter in PLAIN else None
 
     @pytest.fixture
     def workshop(

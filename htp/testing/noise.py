@@ -13,6 +13,6 @@ LET_TORCH_WARN = pytest.mark.filterwarnings(
     "ignore",
     # Of HTP's own modules, but for the models that are exported and the callers of the exporter,
     # which are where torch says that it was called.
-    r"error:::htp(\.(?!testing|backends)|$)",
+    r"error:::htp(\.(?!testing|backends|arguments)|$)",
 )
 """For a test, class or file that exports."""

@@ -11,6 +11,8 @@ __all__ = ["SPEC"]
 SPEC = BackendSpec(
     name="example",
     since="1.8",
-    target="htp_example_backend.capture:ExampleBackend",
+    target="htp_example_backend.listen:ExampleBackend",
+    exporter="torchscript",  # which of torch's exporters it listens to
+    protocol=2,  # the version of ``htp.backends.base`` that it speaks
     # No ``default_since``: this backend runs only when it is asked for by name.
 )

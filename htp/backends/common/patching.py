@@ -1,10 +1,84 @@
-"""Replacing torch's private names for the length of one export."""
+"""Replacing torch's private names for the length of one export.
 
+What is replaced is data: a table of ``PatchPoint``. The probe of a backend and its patches are both
+made from that table, so that they cannot differ.
+"""
+
+import importlib
 import sys
-from contextlib import contextmanager
-from typing import Any, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any, Callable, Iterable, Iterator, List, Tuple
+
+__all__ = ["PatchPoint", "installed", "missing", "replaced"]
 
 _MISSING = object()
+
+
+@dataclass(frozen=True)
+class PatchPoint:
+    """One name of torch's that is replaced.
+
+    Attributes:
+        name: the name.
+        holders: what may hold it, ``"package.module"`` or ``"package.module:Class"``, the best
+            first. torch imports some functions by name, so the name is replaced in every holder
+            that has the same object under it.
+        around: from what an export is recorded in, and the plain object, to what stands in for it.
+        needed: the backend cannot run without it; else it is replaced where torch has it.
+    """
+
+    name: str
+    holders: Tuple[str, ...]
+    around: Callable[[Any, Any], Any]
+    needed: bool = True
+
+    def held(self) -> List[Any]:
+        """The holders that have the name, the best first; all of them hold the same object."""
+        found = [holder for holder in map(_resolve, self.holders) if _has(holder, self.name)]
+        return [h for h in found if vars(h)[self.name] is vars(found[0])[self.name]]
+
+
+def _resolve(place: str) -> Any:
+    module, _, inner = place.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+    except ImportError:
+        return None
+    for part in inner.split(".") if inner else ():
+        found = getattr(found, part, None)
+    return found
+
+
+def _has(holder: Any, name: str) -> bool:
+    return holder is not None and name in vars(holder)
+
+
+def missing(points: Iterable[PatchPoint]) -> List[str]:
+    """What a torch lacks that cannot be done without, in words."""
+    return [
+        " or ".join(f"{holder.replace(':', '.')}.{point.name}" for holder in point.holders)
+        for point in points
+        if point.needed and not point.held()
+    ]
+
+
+@contextmanager
+def installed(points: Iterable[PatchPoint], record: Any) -> Iterator[None]:
+    """Put the patches in, and take them out on leaving, whatever happens.
+
+    Args:
+        points: what is replaced; of two patches of one name, the later one is the outer one.
+        record: what the export is recorded in, handed to each ``around``.
+    """
+    with ExitStack() as stack:
+        for point in points:
+            holders = point.held()
+            if holders:
+                new = point.around(record, vars(holders[0])[point.name])
+                for holder in holders:
+                    stack.enter_context(replaced(holder, point.name, new))
+        yield
 
 
 @contextmanager

@@ -8,14 +8,12 @@ from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from htp.graph.records import GraphRecord, NodeRecord
-from htp.scope import ModuleCall, Stack
+from htp.scope import Owner
 
 __all__ = [
     "MARK",
-    "Owner",
     "bodies",
     "identifier",
-    "opset_of",
     "record",
     "rename_ends",
     "walk",
@@ -24,9 +22,6 @@ __all__ = [
 
 MARK = "pkg.htp.from."
 """Prefix of the metadata keys that mark nodes while torch optimises. The node's number follows."""
-
-Owner = Tuple[Optional[Stack], Tuple[ModuleCall, ...]]
-"""The owner of a node and the other calls that it stands for."""
 
 
 def bodies(node: Any) -> Iterator[Any]:
@@ -64,15 +59,6 @@ def identifier(node: Any) -> Tuple[str, str, str]:
     return str(node.domain), str(node.op_type), str(getattr(node, "overload", ""))
 
 
-def opset_of(model: Any) -> Optional[int]:
-    """The version of the standard operators that an IR model uses."""
-    for domain in ("", "ai.onnx"):
-        version = model.opset_imports.get(domain)
-        if version is not None:
-            return int(version)
-    return None
-
-
 class _Names:
     """Names of values. One without a name gets one that ONNX could not have."""
 
@@ -92,31 +78,28 @@ def _operator(node: Any) -> str:
     return f"{domain}::{node.op_type}" if domain not in ("", "ai.onnx") else str(node.op_type)
 
 
-def record(model: Any, owner_of: Callable[[Any], Owner]) -> GraphRecord:
+def record(model: Any, owner_of: Callable[[Any], Optional[Owner]]) -> GraphRecord:
     """The record of an IR model, node for node in document order.
 
     Args:
         model: an ``onnx_ir.Model``.
-        owner_of: the owner of a node and the other calls that it stands for.
+        owner_of: the owner of a node, or None where it is not known.
     """
     names = _Names()
 
     def graph_record(graph: Any) -> GraphRecord:
-        nodes = []
-        for node in graph:
-            owner, shared = owner_of(node)
-            nodes.append(
-                NodeRecord(
-                    op=_operator(node),
-                    inputs=[names(value) for value in node.inputs],
-                    outputs=[names(value) for value in node.outputs],
-                    owner=owner,
-                    shared=shared,
-                    bodies=[graph_record(body) for body in bodies(node)],
-                    name=str(node.name or ""),
-                    keys=tuple(key for key in node.metadata_props if not key.startswith(MARK)),
-                )
+        nodes = [
+            NodeRecord(
+                op=_operator(node),
+                inputs=[names(value) for value in node.inputs],
+                outputs=[names(value) for value in node.outputs],
+                owner=owner_of(node),
+                bodies=[graph_record(body) for body in bodies(node)],
+                name=str(node.name or ""),
+                keys=tuple(key for key in node.metadata_props if not key.startswith(MARK)),
             )
+            for node in graph
+        ]
         return GraphRecord(
             inputs=[names(value) for value in graph.inputs],
             outputs=[names(value) for value in graph.outputs],

@@ -1,40 +1,40 @@
-"""Capture through ``torch.onnx.export(dynamo=True)``, on torch 2.5 and later.
+"""Listening to ``torch.onnx.export(dynamo=True)``, on torch 2.5 and later.
 
-torch exports as it always does, once and with the user's arguments. HTP watches three moments:
+torch exports as it always does. HTP watches three moments:
 
-1. While ``torch.export`` traces, it follows which module call is running (``_fx_calls``).
+1. While ``torch.export`` traces, it follows which module call is running (``calls``).
 2. When torch has built the ONNX graph and before it rewrites it, each node still holds the FX node
    that it was lowered from in ``meta["node"]``, and so its module call. The graph is recorded, and
    its nodes are marked:
    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_core.py#L549
 3. When torch is about to save, the marks tell which of the built nodes each node comes from
-   (``_fx_marks``). They are taken off, so that nothing of HTP is in what torch writes.
+   (``marks``). They are taken off, so that nothing of HTP is in what torch writes.
 """
 
 import contextlib
 import inspect
-import re
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Optional
 
 from htp import torch_release
-from htp.arguments.fx import OTHER_BACKEND, export_arguments
-from htp.backends.base import Capture, ExportRequest
+from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.modules import ModuleNames
-from htp.backends.common.patching import replaced
+from htp.backends.common.patching import PatchPoint, installed, missing, replaced
 from htp.backends.fx.calls import CallTracker, missing_seam
-from htp.backends.fx.ir import MARK, opset_of, walk
+from htp.backends.fx.ir import walk
 from htp.backends.fx.marks import Marks
 from htp.backends.fx.meta import KEY, Attempt, Call
 from htp.backends.fx.parameters import ParameterNames
 from htp.backends.fx.stack import stack_of
 from htp.errors import CaptureError
-from htp.graph.records import GraphRecord
+from htp.graph.records import CallRecord, Capture, GraphRecord
 from htp.scope import Stack
 
 __all__ = ["FxBackend"]
 
 _BUILD = "_exported_program_to_onnx_program"
 """torch's function that makes the ONNX graph of a traced program, in all releases from 2.5."""
+
+_EXPORTERS = ("torch.onnx._internal.exporter._compat", "torch.onnx._internal.exporter")
 
 
 class FxBackend:
@@ -47,43 +47,63 @@ class FxBackend:
         try:
             return _missing()
         except Exception as error:
-            return f"{type(error).__name__}: {_first_line(error)}"
+            return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
-    def capture(self, request: ExportRequest) -> Capture:
-        """Run torch's exporter once and say which module call owns each node.
+    @contextlib.contextmanager
+    def listen(self) -> Iterator[Listener]:
+        """Hear every export by ``torch.export`` until the context ends."""
+        listener = FxListener()
+        with installed(_ENTRANCE, listener):
+            yield listener
 
-        Raises:
-            htp.CaptureError: the arguments don't fit, torch's exporter failed, or it wrote another
-                opset than was asked for.
-        """
+
+class FxListener:
+    """The exports that were heard."""
+
+    def __init__(self) -> None:
+        self._ended: List[Heard] = []
+
+    def take(self) -> List[Heard]:
+        """The exports that ended since this was last asked, in order."""
+        ended, self._ended = self._ended, []
+        return ended
+
+    def where(self) -> Where:
+        """What the export is busy with, or where it failed."""
+        return Where()
+
+    def hear(self, export: Any, model: Any, destination: Any, *args: Any, **kwargs: Any) -> Any:
+        """Record one export by torch's function ``export``."""
         import torch
 
-        program = isinstance(request.model, torch.export.ExportedProgram)
-        arguments = export_arguments(request, program)
-        names = ModuleNames(request.model) if isinstance(request.model, torch.nn.Module) else None
-        tracker = CallTracker(request.model, names) if names else None
-        watch = _Watch(ParameterNames(request.model, names), request.path)
+        names = ModuleNames(model) if isinstance(model, torch.nn.Module) else None
+        tracker = CallTracker(model, names) if names else None
+        watch = _Watch(model, ParameterNames(model, names), destination)
         following = tracker.following() if tracker else contextlib.nullcontext()
         with following, watch.watching():
-            try:
-                done = torch.onnx.export(request.model, f=request.path, **arguments)
-            except Exception as error:
-                raise CaptureError(_told(error), OTHER_BACKEND) from error
+            done = export(model, *args, **kwargs)
             watch.collect(done)
-        _check_opset(request.opset_version, done)
-        _check_axes(request, done)
-        if request.path is None:
-            data = _serialized(done)
-        else:
-            with open(request.path, "rb") as file:
-                data = file.read()
-        return watch.captured(data)
+        self._ended.append(watch)
+        return done
+
+
+def _around_export(listener: FxListener, export: Any) -> Any:
+    def export_compat(model: Any, *args: Any, **kwargs: Any) -> Any:
+        destination = kwargs.get("f", args[1] if len(args) > 1 else None)
+        return listener.hear(export, model, destination, *args, **kwargs)
+
+    return export_compat
+
+
+_ENTRANCE = (PatchPoint("export_compat", _EXPORTERS, _around_export),)
+"""The function that every export of this exporter goes through, whoever asks for it."""
 
 
 class _Watch:
     """Holds on to what torch builds, from the building to the saving."""
 
-    def __init__(self, parameters: ParameterNames, path: Optional[str]) -> None:
+    def __init__(self, model: Any, parameters: ParameterNames, path: Any) -> None:
+        self.model = model
         self._parameters = parameters
         self._path = path
         self._marks: Optional[Marks] = None
@@ -154,12 +174,12 @@ class _Watch:
         if self._marks is None or program is None:
             raise CaptureError(
                 f"torch {torch_release.TORCH} exported without the step that HTP watches.",
-                OTHER_BACKEND,
+                "backend='torchscript' traces the model instead and may take it.",
             )
         self._after, self._same = self._marks.collect(program.model)
         self._parameters.follow(program.model, self._after)
 
-    def captured(self, data: bytes) -> Capture:
+    def capture(self, written: GraphRecord) -> Capture:
         """The capture of the file that torch wrote."""
         assert self._after is not None
         assert self._marks is not None
@@ -167,74 +187,11 @@ class _Watch:
             raise CaptureError(
                 f"torch {torch_release.TORCH} captured the model without its modules: it is "
                 "scripted, or torch.export failed on it and torch took torch.jit instead.",
-                OTHER_BACKEND,
-            )
-        if MARK.encode() in data:
-            raise CaptureError(
-                "A mark of HTP was left in the model.", "please report it with the model."
+                "backend='torchscript' traces the model instead and may take it.",
             )
         before = None if self._same else self._marks.before
         calls = [call.stack for call in self._attempt.calls] if self._attempt else self._written
-        return Capture(data, self._after, before, tuple(calls))
-
-
-def _serialized(program: Any) -> bytes:
-    try:
-        data: bytes = program.model_proto.SerializeToString()
-    except Exception as error:
-        raise CaptureError(
-            f"The model can't be serialised in one piece: {type(error).__name__}: "
-            f"{_first_line(error)}",
-            "ONNX files end at 2 GiB; give a path, so that the weights lie beside the file.",
-        ) from error
-    return data
-
-
-def _check_axes(request: ExportRequest, program: Any) -> None:
-    """Some releases fix an axis that was to be dynamic, without an error.
-
-    Raises:
-        htp.CaptureError: an axis is fixed.
-    """
-    wanted = request.dynamic_shapes or {}
-    for value in program.model.graph.inputs:
-        for axis, label in wanted.get(value.name, {}).items():
-            if value.shape is not None and isinstance(value.shape[axis], int):
-                raise CaptureError(
-                    f"torch {torch_release.TORCH} fixed axis {axis} ({label!r}) of "
-                    f"{value.name!r} to {value.shape[axis]}: the model or this release demands it.",
-                    OTHER_BACKEND,
-                )
-
-
-def _check_opset(asked: Optional[int], program: Any) -> None:
-    """Torch converts what it can't produce, and keeps what it can't convert, without an error."""
-    made = opset_of(program.model)
-    if asked is not None and made is not None and made != asked:
-        raise CaptureError(
-            f"torch {torch_release.TORCH} was asked for opset {asked} and made opset {made}.",
-            f"give opset_version={made} or none at all. {OTHER_BACKEND}",
-        )
-
-
-def _told(error: BaseException) -> str:
-    """What failed, with the error that torch's own error was raised for."""
-    lines = [f"torch.onnx.export(dynamo=True) of torch {torch_release.TORCH} failed."]
-    seen: Tuple[BaseException, ...] = ()
-    at: Optional[BaseException] = error
-    while at is not None and at not in seen and len(seen) < 4:
-        seen = (*seen, at)
-        lines.append(f"{type(at).__name__}: {_first_line(at, whole=at.__cause__ is None)}")
-        at = at.__cause__
-    return "\n".join(lines)
-
-
-def _first_line(error: BaseException, *, whole: bool = False) -> str:
-    """The first line of an error's text; with ``whole``, the next as well if it is announced."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    lines = [line.strip() for line in plain.splitlines() if line.strip()]
-    announced = whole and lines and lines[0].endswith(":")
-    return " ".join(lines[: 2 if announced else 1])
+        return Capture(self._after, before, tuple(map(CallRecord, calls)))
 
 
 def _missing() -> Optional[str]:
@@ -253,7 +210,7 @@ def _missing() -> Optional[str]:
             )
     from torch.onnx._internal.exporter import _core
 
-    lacking = missing_seam()
+    lacking = missing_seam() or next(iter(missing(_ENTRANCE)), None)
     if lacking is None and not hasattr(_core, _BUILD):
         lacking = f"{_core.__name__}.{_BUILD}"
     return f"torch {torch_release.TORCH} lacks {lacking}" if lacking else None

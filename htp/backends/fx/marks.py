@@ -12,7 +12,6 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from htp.backends.fx.ir import (
     MARK,
-    Owner,
     identifier,
     record,
     rename_ends,
@@ -20,7 +19,7 @@ from htp.backends.fx.ir import (
     walk_function,
 )
 from htp.graph.records import GraphRecord
-from htp.scope import ModuleCall, Stack, common_stack
+from htp.scope import ModuleCall, Owner, Sharing, Stack
 
 __all__ = ["Marks"]
 
@@ -38,12 +37,12 @@ class _Built:
     """A node of the graph as first built.
 
     Attributes:
-        owner: its owner and the other calls that it stands for.
+        owner: its owner, or None where it is not known.
         rank: how much its mark says.
         kind: equal for nodes that compute the same.
     """
 
-    owner: Owner
+    owner: Optional[Owner]
     rank: int
     kind: int
 
@@ -68,13 +67,13 @@ class Marks:
             number = len(self._built)
             numbers[id(node)] = number
             rank = _OPERATION
-            owner: Owner = (owners[id(node)], shared.get(id(node), ()))
+            owner = _with_users(owners[id(node)], shared.get(id(node), ()))
             if id(node) in made_of:
                 owner, rank = made_of[id(node)], _FUNCTION
             elif node.op_type == "Constant" or identifier(node) in model.functions:
                 rank = _HELPER
             self._built.append(_Built(owner, rank, kinds.kind(node)))
-            if owner[0] is not None:
+            if owner is not None:
                 node.metadata_props[f"{MARK}{number}"] = _SET
         self.before = record(model, lambda node: self._built[numbers[id(node)]].owner)
 
@@ -96,7 +95,7 @@ class Marks:
         _take(model.metadata_props)
 
         same = len(found) == len(self._built) and all(
-            numbers == ([place] if self._built[place].owner[0] is not None else [])
+            numbers == ([place] if self._built[place].owner is not None else [])
             for place, numbers in enumerate(found.values())
         )
         merged = self._merged_away(found)
@@ -114,19 +113,25 @@ class Marks:
                 gone.setdefault(built.kind, []).append(number)
         return gone
 
-    def _owner(self, numbers: List[int], merged: Dict[int, List[int]]) -> Owner:
+    def _owner(self, numbers: List[int], merged: Dict[int, List[int]]) -> Optional[Owner]:
         if not numbers:
-            return None, ()
+            return None
         rank = min(self._built[number].rank for number in numbers)
         built = [self._built[number] for number in numbers if self._built[number].rank == rank]
-        stacks = list(dict.fromkeys(one.owner[0] for one in built if one.owner[0] is not None))
-        owner = common_stack(stacks)
-        others = [stack[-1] for stack in stacks if stack != owner]
-        others.extend(call for one in built for call in one.owner[1])
+        owners = [one.owner for one in built if one.owner is not None]
+        fused = Owner.fused(owner.stack for owner in owners)
+        if fused is None:
+            return None
+        others = [*fused.others, *(call for owner in owners for call in owner.others)]
         for one in built:
-            equal = (self._built[number].owner[0] for number in merged.get(one.kind, ()))
-            others.extend(stack[-1] for stack in equal if stack and stack != owner)
-        return owner, tuple(dict.fromkeys(others))
+            gone = (self._built[number].owner for number in merged.get(one.kind, ()))
+            others.extend(each.stack[-1] for each in gone if each and each.stack != fused.stack)
+        sharing = fused.sharing or (Sharing.MERGED if others else None)
+        return Owner(fused.stack, tuple(dict.fromkeys(others)), sharing)
+
+
+def _with_users(stack: Optional[Stack], users: Tuple[ModuleCall, ...]) -> Optional[Owner]:
+    return Owner(stack, users, Sharing.MERGED if users else None) if stack else None
 
 
 def _take(properties: Any) -> List[int]:
@@ -154,7 +159,7 @@ def _owners(nodes: _Nodes, owner_of: Callable[[Any], Optional[Stack]]) -> _Owner
     return owners
 
 
-def _function_owners(model: Any, nodes: _Nodes, owners: _Owners) -> Dict[int, Owner]:
+def _function_owners(model: Any, nodes: _Nodes, owners: _Owners) -> Dict[int, Optional[Owner]]:
     """For the bodies of functions that the exporter made itself: who calls them, by node."""
     callers: Dict[Tuple[str, str, str], List[Stack]] = {}
     for node, _ in nodes:
@@ -162,7 +167,7 @@ def _function_owners(model: Any, nodes: _Nodes, owners: _Owners) -> Dict[int, Ow
             stack = owners[id(node)]
             if stack is not None:
                 callers.setdefault(identifier(node), []).append(stack)
-    made_of: Dict[int, Owner] = {}
+    made_of: Dict[int, Optional[Owner]] = {}
     waiting = list(model.functions.items())
     while True:  # a function may call another one: the outermost has to be known first
         ready = [(key, function) for key, function in waiting if key in callers]
@@ -171,11 +176,10 @@ def _function_owners(model: Any, nodes: _Nodes, owners: _Owners) -> Dict[int, Ow
         waiting = [(key, function) for key, function in waiting if key not in callers]
         for key, function in ready:
             stacks = list(dict.fromkeys(callers[key]))
-            owner = common_stack(stacks)
-            others = tuple(dict.fromkeys(stack[-1] for stack in stacks if stack != owner))
+            owner = Owner.fused(stacks)
             for node in walk_function(function):
                 if owners[id(node)] is None:
-                    made_of[id(node)] = (owner, others)
+                    made_of[id(node)] = owner
                     if identifier(node) in model.functions:
                         callers.setdefault(identifier(node), []).extend(stacks)
 

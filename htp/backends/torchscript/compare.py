@@ -94,7 +94,7 @@ def region(
         if node is None:
             continue
         if node.owner:
-            order.append(node.owner)
+            order.append(node.owner.stack)
         if last != value and last in node.outputs:
             continue
         for name in node.inputs:

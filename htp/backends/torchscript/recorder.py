@@ -2,13 +2,15 @@
 
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
+from htp.backends.base import Where
+from htp.backends.torchscript import scripted
 from htp.backends.torchscript.compare import counterpart, moved_uses, region, replacements
 from htp.backends.torchscript.ir import blocks, inputs, nodes, outputs
 from htp.backends.torchscript.markers import take_out
 from htp.backends.torchscript.scopes import CallLog
 from htp.errors import CaptureError
 from htp.graph.records import GraphRecord, NodeRecord
-from htp.scope import ModuleCall, Stack, common_stack
+from htp.scope import ModuleCall, Owner, Sharing, Stack
 
 _CONSTANT = "prim::Constant"
 
@@ -20,8 +22,10 @@ class Recorder:
     identifies it through every pass but those that copy the graph.
     """
 
-    def __init__(self, log: CallLog) -> None:
+    def __init__(self, log: CallLog, model: Any) -> None:
         self.log = log
+        self.model = model
+        self.markers: Any = None
         self.converted: Dict[int, Stack] = {}
         """Owner of each value that was made while an operation was converted."""
         self.source: Optional[GraphRecord] = None
@@ -89,9 +93,10 @@ class Recorder:
                 self._follow_merges(self.source, record)
         for node in record.walk():
             known = (self.owners.get(int(name)) for name in node.outputs)
-            node.owner = next((owner for owner in known if owner), node.owner)
+            noted = next((owner for owner in known if owner), None)
+            node.owner = Owner(noted) if noted else node.owner
             if node.owner:
-                self.owners.update((int(name), node.owner) for name in node.outputs)
+                self.owners.update((int(name), node.owner.stack) for name in node.outputs)
         self.source = record
         return record
 
@@ -109,10 +114,21 @@ class Recorder:
         for old, new in replacements(before, after, merging=True):
             one, other = made.get(old), made.get(new)
             if one is not None and other is not None and one.op == other.op and one.owner:
-                self.merged.setdefault(int(new), []).append(one.owner)
+                self.merged.setdefault(int(new), []).append(one.owner.stack)
 
-    def note_first(self, graph: Any, parameters: Mapping[str, Tuple[str, ...]]) -> None:
+    def where(self) -> Where:
+        """What the export is busy with."""
+        return Where()
+
+    def note_inlined(self, graph: Any) -> None:
+        """The methods of a scripted model were inlined into one graph."""
+        if self.markers is not None:
+            self.markers.restore()
+            self.owners = scripted.read(graph, self.model, self.log)
+
+    def note_first(self, graph: Any) -> None:
         """Keep the graph as the conversion left it."""
+        parameters = self.log.names.tensors()
         self.owners = self.converted
         self.first = self.record(graph)
         for value in graph.inputs():
@@ -155,13 +171,13 @@ class Recorder:
 
         One operation may become many, with branches (a scripted ``linear`` becomes an ``If``).
         """
-        known = {name: node.owner for node in before.walk() for name in node.outputs}
+        known = {name: _stack(node) for node in before.walk() for name in node.outputs}
         kinds = {name: node.op.rstrip("_") for node in before.walk() for name in node.outputs}
         made = {name: node for node in after.walk() for name in node.outputs}
         users: Dict[str, Set[Optional[Stack]]] = {}
         for node in before.walk():
             for name in node.inputs:
-                users.setdefault(name, set()).add(node.owner)
+                users.setdefault(name, set()).add(_stack(node))
         heads: Dict[str, Stack] = {}
         for old, new in replacements(before, after):
             owner, maker = known.get(old), made.get(new)
@@ -214,19 +230,14 @@ class Recorder:
                 pairs = zip(made[last].inputs, left[new].inputs)
                 pending.extend((one, other) for one, other in pairs if one != other and other)
 
-    def fusion(
-        self, node: Any, owner: Optional[Stack]
-    ) -> Tuple[Optional[Stack], Tuple[ModuleCall, ...]]:
-        """Owner and shared calls of a node, with what was fused into it."""
+    def fusion(self, node: Any, stack: Optional[Stack]) -> Optional[Owner]:
+        """The owner of a node, with what was fused into it or merged with it."""
         numbers = [value.unique() for value in outputs(node)]
         absorbed = [stack for number in numbers for stack in self.fused.get(number, ())]
         if not absorbed:
-            return owner, next((self.shared[n] for n in numbers if n in self.shared), ())
-        stacks = list(dict.fromkeys([*([owner] if owner else []), *absorbed]))
-        if len(stacks) == 1:
-            return stacks[0], ()
-        common = common_stack(stacks)
-        return common, tuple(stack[-1] for stack in stacks if stack != common)
+            others = next((self.shared[n] for n in numbers if n in self.shared), ())
+            return Owner(stack, others, Sharing.MERGED if others else None) if stack else None
+        return Owner.fused([*([stack] if stack else []), *absorbed])
 
     def record(self, graph: Any) -> GraphRecord:
         """A graph as it stands, values named by their numbers."""
@@ -249,12 +260,20 @@ class Recorder:
                     kind,
                     ["" if name in nones else name for name in read],
                     names,
-                    noted or self.log.stack(node.scopeName()) or None,
+                    _owner(noted or self.log.stack(node.scopeName())),
                     bodies=[self._read(block, nones) for block in blocks(node)],
                 )
             )
         record.outputs = [str(value.unique()) for value in graph.outputs()]
         return record
+
+
+def _owner(stack: Optional[Stack]) -> Optional[Owner]:
+    return Owner(stack) if stack else None
+
+
+def _stack(node: NodeRecord) -> Optional[Stack]:
+    return node.owner.stack if node.owner else None
 
 
 def _values(found: Any) -> Iterator[Any]:
@@ -270,8 +289,8 @@ def final_owners(recorder: Recorder) -> Dict[str, NodeRecord]:
     """Owner and operator of every node of the written graph, by the name of each output."""
     found: Dict[str, NodeRecord] = {}
     for node in nodes(recorder.final):
-        owner, shared = recorder.fusion(node, recorder.owner(node))
-        record = NodeRecord(node.kind().partition("::")[2], [], [], owner, shared)
+        owner = recorder.fusion(node, recorder.owner(node))
+        record = NodeRecord(node.kind().partition("::")[2], [], [], owner)
         for value in outputs(node):
             found[value.debugName()] = record
     return found
@@ -305,7 +324,6 @@ def rename(record: GraphRecord, recorder: Recorder, names: Dict[int, str]) -> Gr
                 [name(value) for value in node.inputs],
                 [name(value) for value in node.outputs],
                 node.owner,
-                node.shared,
                 [rename(body, recorder, names) for body in node.bodies],
             )
             for node in record.nodes

@@ -5,13 +5,30 @@ The call is a node until then, ``prim::CallMethod``, so a marker before and one 
 inlined graph where each call begins and ends, loops and branches included.
 """
 
+from contextlib import contextmanager
 from functools import reduce
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
 from htp.backends.torchscript.ir import nodes
 from htp.backends.torchscript.markers import EXIT, is_marker, marker, take_out
 from htp.backends.torchscript.scopes import CallLog
 from htp.scope import Stack
+
+if TYPE_CHECKING:
+    from htp.backends.torchscript.recorder import Recorder
+
+
+@contextmanager
+def marked(model: Any, recorder: "Recorder") -> Iterator[None]:
+    """Put markers into a scripted model for the length of its export; other models have none."""
+    import torch
+
+    if not isinstance(model, torch.jit.ScriptModule):
+        yield
+        return
+    with Markers(model) as markers:
+        recorder.markers = markers
+        yield
 
 
 class Markers:

@@ -2,12 +2,21 @@
 
 from typing import Any
 
+from htp.file import wire
 from htp.graph.records import GraphRecord, NodeRecord
+
+
+def record_bytes(data: bytes) -> GraphRecord:
+    """The record of a serialised ``ModelProto``, without owners."""
+    import onnx
+
+    return record_model(onnx.ModelProto.FromString(wire.without_weights(data)))
 
 
 def record_model(model: Any) -> GraphRecord:
     """The record of a ``ModelProto``, without owners."""
     record = record_graph(model.graph)
+    record.initializers = [tensor.name for tensor in model.graph.initializer]
     for function in model.functions:
         nodes = [_node(node) for node in function.node]
         body = GraphRecord(list(function.input), list(function.output), nodes)
