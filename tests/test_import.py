@@ -25,6 +25,7 @@ def run(code, path):
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],
         env={**os.environ, "PYTHONPATH": str(path)},
+        cwd=os.path.dirname(sys.executable),  # out of the checkout, whose htp/ would come first
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
