@@ -9,6 +9,8 @@ from htp.arguments.request import Request, Written
 from htp.errors import CaptureError, HTPError, did_you_mean
 from htp.file import wire
 
+__all__ = ["export"]
+
 _OTHER = "backend='fx' exports this model by another mechanism, on torch releases that have it."
 
 
