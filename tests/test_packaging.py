@@ -1,8 +1,10 @@
 """What the installed distribution says and holds."""
 
 from importlib import metadata
+from pathlib import Path
 
 import htp
+from fingerprint import fingerprint
 
 NAME = "htp-onnx"
 
@@ -37,3 +39,7 @@ def test_the_wheel_holds_nothing_but_the_package():
 def test_the_command_is_announced():
     points = [point for point in metadata.distribution(NAME).entry_points if point.name == "htp"]
     assert [point.value for point in points] == ["htp.cli:main"]
+
+
+def test_the_wheel_is_of_the_code_of_this_checkout():
+    assert fingerprint(Path(htp.__file__).parent) == fingerprint()
