@@ -306,12 +306,40 @@ def fuzz(session: nox.Session) -> None:
         )
 
 
+def run_benchmark(session: nox.Session, name: str, pins: Optional[Pins] = None) -> None:
+    """Run a file of benchmarks/ on a pinned torch, or on the newest that the Python can have."""
+    with disposable(session):
+        if pins is None:
+            install_newest(session)
+        else:
+            install(session, pins)
+        session.run("python", str(ROOT / "benchmarks" / f"{name}.py"), *session.posargs)
+
+
 @nox.session(python=NEWEST_PYTHON)
 def bench(session: nox.Session) -> None:
     """Time and memory of htp.export against torch.onnx.export; options go behind ``--``."""
-    with disposable(session):
-        install_newest(session)
-        session.run("python", str(ROOT / "benchmarks" / "overhead.py"), *session.posargs)
+    run_benchmark(session, "overhead")
+
+
+def bench_on(pins: Pins) -> None:
+    """Define the session that does the same on one torch release."""
+
+    @nox.session(name=f"bench-torch{pins.release}", python=interpreter(pins.python) or pins.python)
+    def session_of_release(session: nox.Session) -> None:
+        run_benchmark(session, "overhead", pins)
+
+    session_of_release.__doc__ = f"What htp.export costs on torch {pins.versions['torch']}."
+
+
+for _pins in PINS:
+    bench_on(_pins)
+
+
+@nox.session(name="bench-reading", python=NEWEST_PYTHON)
+def bench_reading(session: nox.Session) -> None:
+    """Time of reading a tagged file of many nodes; options go behind ``--``."""
+    run_benchmark(session, "reading")
 
 
 @nox.session(python=NEWEST_PYTHON)

@@ -199,8 +199,8 @@ def package(tmp_path):
 def test_a_fingerprint_is_of_names_and_contents(package):
     found = [fingerprint(package)]
     for change in (
-        lambda: (package / "scope.py").write_text("other"),
-        lambda: (package / "cli" / "companions.json").write_text("other"),
+        lambda: (package / "scope.py").write_text("SCOPE.PY"),
+        lambda: (package / "cli" / "companions.json").write_text("CLI/COMPANIONS.JSON"),
         lambda: (package / "scope.py").rename(package / "cli" / "scope.py"),
         lambda: (package / "new.py").write_text(""),
     ):

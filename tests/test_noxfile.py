@@ -88,13 +88,15 @@ def sessions():
 def test_every_release_has_a_session_of_its_name(sessions):
     of_releases = [name for name in sessions if name.startswith("tests-torch")]
     assert of_releases == [f"tests-torch{pin.release}" for pin in ALL]
+    of_releases = [name for name in sessions if name.startswith("bench-torch")]
+    assert of_releases == [f"bench-torch{pin.release}" for pin in ALL]
 
 
 def test_the_other_sessions(sessions):
     others = {name for name in sessions if "-torch" not in name}
     assert others == {
         *("tests", "lint", "typing", "matrix", "bench", "demo"),
-        *("accuracy", "fuzz"),
+        *("accuracy", "fuzz", "bench-reading"),
     }
 
 
