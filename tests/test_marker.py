@@ -1,10 +1,9 @@
 """Every module call of every case leaves a mark, and the tag of the mark's node names that call."""
 
-import json
-
 import pytest
 from oracles.marker import marked_export, report_of
 from oracles.subject import of_case
+from planted import all_to_the_root, drop_call_numbers, swap_owners
 
 import htp
 from htp.testing.expectations import reason_to_fail
@@ -37,26 +36,6 @@ def test_marks_of_all_modules(backend_name, case, tmp_path, record_property):
     calls = {f"{path}@{call}" if call else path for path, call in truth.calls}
     assert vanished <= calls
     assert len(vanished) <= max(2, len(calls) // 3)
-
-
-def stack_of(node):
-    return next(prop for prop in node.metadata_props if prop.key == "pkg.htp.stack")
-
-
-def swap_owners(nodes):
-    one, two = [stack_of(node) for node in nodes if node.op_type == "Mul"][:2]
-    one.value, two.value = two.value, one.value
-
-
-def drop_call_numbers(nodes):
-    for node in nodes:
-        stack = json.loads(stack_of(node).value)
-        stack_of(node).value = json.dumps([[path, kind, 0] for path, kind, _ in stack])
-
-
-def all_to_the_root(nodes):
-    for node in nodes:
-        stack_of(node).value = json.dumps(json.loads(stack_of(node).value)[:1])
 
 
 @pytest.mark.parametrize("plant", [swap_owners, drop_call_numbers, all_to_the_root])

@@ -11,6 +11,7 @@ import os
 import numpy as np
 import onnx
 import pytest
+from planted import all_to_the_root, drop_call_numbers, stack_of, swap_owners
 
 import htp
 from htp.testing import BackendConformance, contamination, truth_of
@@ -44,10 +45,6 @@ class Planted:
         return dataclasses.replace(self.workshop.exported(backend, row), tagged=self.tagged)
 
 
-def stack_of(node):
-    return next(prop for prop in node.metadata_props if prop.key == "pkg.htp.stack")
-
-
 def tampered(workshop, name, change):
     """The case's export after ``change(nodes)``, where nodes are those of its graph."""
     row = case(name)
@@ -57,27 +54,10 @@ def tampered(workshop, name, change):
     return row, tagged
 
 
-def swap_owners(nodes):
-    """The first two multiplications say each other's owner."""
-    one, two = [stack_of(node) for node in nodes if node.op_type == "Mul"][:2]
-    one.value, two.value = two.value, one.value
-
-
-def drop_call_numbers(nodes):
-    for node in nodes:
-        stack = json.loads(stack_of(node).value)
-        stack_of(node).value = json.dumps([[path, kind, 0] for path, kind, _ in stack])
-
-
 def shift_calls(nodes):
     for node in nodes:
         stack = json.loads(stack_of(node).value)
         stack_of(node).value = json.dumps([[p, k, n + (p != "")] for p, k, n in stack])
-
-
-def all_to_the_root(nodes):
-    for node in nodes:
-        stack_of(node).value = json.dumps(json.loads(stack_of(node).value)[:1])
 
 
 def first_alias_only(nodes):

@@ -10,6 +10,7 @@ from oracles.numeric import numeric
 from oracles.replay import replay
 from oracles.subject import Exported, Report
 from oracles.values import values
+from planted import stack_of
 
 import htp
 from htp.testing import conformance
@@ -82,10 +83,6 @@ def test_most_is_decided(workshop, oracle, backend):
 
 
 # --- planted errors
-
-
-def stack_of(node):
-    return next(prop for prop in node.metadata_props if prop.key == "pkg.htp.stack")
 
 
 def swapped(one, two):
