@@ -101,7 +101,7 @@ def wheel(session: nox.Session) -> Path:
             session.run(
                 "python", "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", folder, str(ROOT)
             )
-        _wheels.extend(Path(folder).glob("htp-*.whl"))
+        _wheels.extend(Path(folder).glob("htp_onnx-*.whl"))
     return _wheels[0]
 
 
@@ -135,7 +135,7 @@ def install(session: nox.Session, pins: Pins, *more: str) -> None:
     session.install(
         *cpu_wheels(session, torch),
         *("-c", str(pins.path), "torch", *pins.companions),
-        f"htp[cli,runtime] @ {built.as_uri()}",
+        f"htp-onnx[cli,runtime] @ {built.as_uri()}",
         *more,
     )
     if reuses(session):  # another build of the same version may be there

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, List, Optional
 
 from htp.export import export
+from htp.neighbours import warn_of_strangers
 from htp.registry import (
     BackendInfo,
     BackendSpec,
@@ -22,7 +23,7 @@ from htp.registry import (
 )
 from htp.version import VERSION as __version__
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what __getattr__ fetches, for those who read types
     from htp.errors import (
         BackendUnavailableError,
         CaptureError,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from htp.scope import Coverage, ModuleCall, Provenance, Sharing, Tag
     from htp.tagged import TaggedModel, load
     from htp.tree import ModuleTree
+
+warn_of_strangers()
 
 backend: Optional[str] = default_name()
 """Name of the capture backend chosen at import, or None."""
@@ -51,25 +54,18 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {
-    "htp.errors": (
-        "BackendUnavailableError", "CaptureError", "HTPError", "InvalidModelError",
-        "UnknownModuleError", "UnsupportedTorchError",
-    ),
-    "htp.scope": ("Coverage", "ModuleCall", "Provenance", "Sharing", "Tag"),
-    "htp.tagged": ("TaggedModel", "load"),
-    "htp.tree": ("ModuleTree",),
-}
-"""Where each name stands; it is fetched when it is first used, so that the import is cheap."""
 # fmt: on
+
+_HOMES = ("htp.errors", "htp.scope", "htp.tree", "htp.tagged")
+"""Where those names stand that are not here yet; the file that costs most comes last. They are
+fetched when they are first used, so that the import is cheap."""
 
 
 def __getattr__(name: str) -> Any:
-    for home, names in _HOMES.items():
-        if name in names:
-            value = getattr(import_module(home), name)
-            globals()[name] = value
-            return value
+    for home in _HOMES if name in __all__ else ():
+        module = import_module(home)
+        if name in module.__all__:
+            return globals().setdefault(name, getattr(module, name))
     raise AttributeError(f"module 'htp' has no attribute {name!r}")
 
 

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Dict, Iterable, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 __all__ = [
+    "UNKNOWN",
     "Coverage",
     "ModuleCall",
     "Owner",

@@ -12,7 +12,18 @@ from typing import Final, Optional
 
 from packaging.version import InvalidVersion, Version
 
-__all__ = ["ONNX_SINCE", "RELEASE", "TORCH", "installed", "release"]
+__all__ = [
+    "FX_IS_DEFAULT_SINCE",
+    "FX_SINCE",
+    "FX_TAKES_NAMED_AXES_SINCE",
+    "NEWEST_TESTED",
+    "OLDEST",
+    "ONNX_SINCE",
+    "RELEASE",
+    "TORCH",
+    "installed",
+    "release",
+]
 
 
 def installed() -> Optional[str]:

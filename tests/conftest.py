@@ -6,8 +6,11 @@ import json
 import os
 import platform
 from importlib import metadata
+from pathlib import Path
 
 import pytest
+
+from fingerprint import fingerprint
 
 COMPANIONS = ("onnx", "onnxscript", "onnx-ir", "protobuf", "onnxruntime", "numpy", "transformers")
 OUTCOMES = ("passed", "failed", "xfailed", "skipped")
@@ -57,9 +60,12 @@ class Results:
             file.write("\n")
 
     def document(self):
+        import htp
+
         torch = version("torch")
         return {
             "schema": 1,
+            "code": fingerprint(Path(htp.__file__).parent),
             "torch": torch,
             "release": ".".join(torch.split(".")[:2]) if torch else None,
             "python": platform.python_version(),

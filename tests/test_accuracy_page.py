@@ -1,24 +1,14 @@
 """docs/accuracy.md says what was measured, and nothing better."""
 
 import json
-import sys
 from pathlib import Path
 
-import pytest
+import accuracy as page
+import accuracy_results as results
+from fingerprint import named_in
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDED = ROOT / "tests" / "results" / "accuracy"
-
-
-@pytest.fixture
-def tools(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(ROOT / "tools"), *sys.path])
-    for name in ("accuracy", "accuracy_results"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    import accuracy
-    import accuracy_results
-
-    return accuracy, accuracy_results
 
 
 def score(decided=1000, exact=0, contaminated=0, silent=0):
@@ -38,23 +28,29 @@ def recorded(folder, oracles, htp):
         "expected_failures": [{"case": "-", "test": "t", "reason": "no"}],
     }
     folder.joinpath("torch2.4.json").write_text(
-        json.dumps({"torch": "2.4.1", "backends": {"torchscript": entry}}), encoding="utf-8"
+        json.dumps({"torch": "2.4.1", "code": "c0de", "backends": {"torchscript": entry}}),
+        encoding="utf-8",
     )
 
 
-def test_an_error_shows(tools, tmp_path):
-    page, results = tools
+def test_an_error_shows(tmp_path):
     recorded(tmp_path, {"marker": {"decided": 9, "wrong": 1}}, score(exact=9999, decided=10000))
-    text = page.render(results.runs(tmp_path))
-    assert "| 2.4.1 | `torchscript` | 9 / 1 | - | - | - | - | 1 |" in text
+    text = page.render(results.runs(tmp_path), "c0de")
+    assert "| 2.4.1 | `torchscript` | 9 / 1 | - | - | - | - | 1 | yes |" in text
     assert "99.9 %" in text
     assert "100.0 % | 0.0 % |\n\n" not in text
 
 
-def test_what_a_way_never_says_is_silent(tools, tmp_path):
-    page, results = tools
+def test_a_run_of_other_code_is_marked(tmp_path):
+    recorded(tmp_path, {"marker": {"decided": 9, "wrong": 1}}, score())
+    text = page.render(results.runs(tmp_path), "another")
+    assert "| 2.4.1 | `torchscript` | 9 / 1 | - | - | - | - | 1 | no |" in text
+    assert "fingerprint `another`" in text
+
+
+def test_what_a_way_never_says_is_silent(tmp_path):
     recorded(tmp_path, {}, score(exact=1000))
-    text = page.render(results.runs(tmp_path))
+    text = page.render(results.runs(tmp_path), "c0de")
     assert "| 60.0 % | 40.0 % | silent | silent | 100.0 % | 0.0 % | 100.0 % | 0.0 % |" in text
     assert "It came to 100.0 % less: 400 nodes" in text
     assert page.as_csv(results.runs(tmp_path)).splitlines()[1:3] == [
@@ -63,24 +59,22 @@ def test_what_a_way_never_says_is_silent(tools, tmp_path):
     ]
 
 
-def test_shares_are_never_rounded_to_perfection(tools):
-    _, results = tools
+def test_shares_are_never_rounded_to_perfection():
     assert results.share(99999, 100000) == "99.9 %"
     assert results.share(1, 100000) == "0.1 %"
     assert results.share(3, 3) == "100.0 %"
     assert results.share(0, 0) == "-"
 
 
-def test_without_results_there_is_no_page(tools, tmp_path, capsys):
-    page, _ = tools
+def test_without_results_there_is_no_page(tmp_path, capsys):
     assert page.main(["--results", str(tmp_path), "--output", str(tmp_path / "docs")]) == 1
     assert "Hint: nox -s accuracy" in capsys.readouterr().err
     assert not (tmp_path / "docs").exists()
 
 
-def test_the_page_is_that_of_the_recorded_results(tools):
-    page, results = tools
+def test_the_page_is_that_of_the_recorded_results():
     found = results.runs(RECORDED)
     docs = ROOT / "docs"
-    assert (docs / "accuracy.md").read_text("utf-8") == page.render(found)
+    code = named_in(docs / "accuracy.md")
+    assert (docs / "accuracy.md").read_text("utf-8") == page.render(found, code)
     assert (docs / "accuracy.csv").read_text("utf-8") == page.as_csv(found)

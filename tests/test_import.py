@@ -13,6 +13,7 @@ import sysconfig
 import pytest
 
 import htp
+from htp import neighbours
 from htp.testing.noise import LET_TORCH_WARN
 
 HEAVY = ("torch", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "numpy", "google.protobuf")
@@ -24,6 +25,7 @@ def run(code, path):
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],
         env={**os.environ, "PYTHONPATH": str(path)},
+        cwd=os.path.dirname(sys.executable),  # out of the checkout, whose htp/ would come first
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -126,3 +128,51 @@ def test_a_file_is_read_without_torch(packages, tmp_path):
 def test_the_package_of_the_backends_can_be_imported(packages, first):
     code = f"import {first}, htp, htp.backends.base as b; print(htp.backends.base is b)"
     assert run(code, packages()) is True
+
+
+def lay(packages, name, *files):
+    """What an installer leaves of a distribution: its metadata, with a list of its files."""
+    info = packages / f"{name}.dist-info"
+    info.mkdir()
+    (info / "RECORD").write_text("".join(f"{file},sha256=0,1\n" for file in files))
+
+
+IMPORT_AND_LISTEN = """
+import warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    import htp
+    import htp.scope
+print([(w.category.__name__, str(w.message), w.lineno) for w in caught])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("htp-0.1.0", "htp/__init__.py"), ("HTP-2.0", "htp/new.py"), ("htp-3", '"htp/a,b.py"')],
+)
+def test_files_of_another_distribution_among_htps_are_said_once(packages, name, file):
+    path = packages()
+    lay(path, name, "hx/__init__.py", file)
+    [(category, text, line)] = run(IMPORT_AND_LISTEN, path)
+    assert category == "RuntimeWarning"
+    assert line == 5, "it points at the import"
+    assert text.startswith(f"Files of htp {name[4:]} lie among those of htp-onnx in {path}")
+    assert "\nHint: pip uninstall htp" in text
+
+
+def test_a_neighbour_that_keeps_to_itself_is_not_mentioned(packages):
+    path = packages()
+    lay(path, "htp-0.1.0", "hx/__init__.py", "../../bin/hx")  # what the one on PyPI lays
+    lay(path, "htp_onnx-9.9.9", "htp/__init__.py")  # HTP itself
+    lay(path, "htp_tools-1.0", "htp_tools/__init__.py")
+    (path / "htp-0.2.0.dist-info").mkdir()  # without a list
+    assert run(IMPORT_AND_LISTEN, path) == []
+
+
+def test_a_clean_installation_is_silent(packages):
+    assert run(IMPORT_AND_LISTEN, packages()) == []
+
+
+def test_a_folder_that_cannot_be_listed_says_nothing(tmp_path):
+    assert neighbours.strangers(str(tmp_path / "missing" / "htp")) == []

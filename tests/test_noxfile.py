@@ -1,6 +1,5 @@
 """The pins and the sessions that are made from them."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -9,19 +8,12 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
+import pins
 from htp import registry, torch_release
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def load_pins():
-    spec = importlib.util.spec_from_file_location("pins", str(ROOT / "tools" / "pins.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-pins = load_pins()
 ALL = pins.all_pins()
 LIST = [sys.executable, "-m", "nox", "--list", "--json"]
 each_release = pytest.mark.parametrize("pin", ALL, ids=[pin.release for pin in ALL])

@@ -14,6 +14,7 @@ from typing import Iterable, Iterator, List, Optional, Sequence
 
 from accuracy_chart import draw
 from accuracy_results import METHODS, Run, runs, share, totals
+from fingerprint import fingerprint, of_code, sentence, stale
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -45,6 +46,8 @@ architectures from `transformers`, `torchvision` and `timm`.
 ## What the oracles found
 
 Each cell is *decided / wrong*.
+
+{}
 """
 
 COMPARISON = """\
@@ -83,12 +86,15 @@ must fail. Cases of the conformance suite that a release cannot export are in
 """
 
 
-def render(everything: Sequence[Run]) -> str:
-    """The page."""
+def render(everything: Sequence[Run], code: str) -> str:
+    """The page, with a mark on each run of that code."""
     newest = everything[-1].torch if everything else ""
     parts = [
-        HEADER,
-        _table(["torch", "backend", *ORACLES, "all wrong"], map(_oracles, everything)),
+        HEADER.format(sentence(code)),
+        _table(
+            ["torch", "backend", *ORACLES, "all wrong", "of this code"],
+            ([*_oracles(run), of_code(run._asdict(), code)] for run in everything),
+        ),
         COMPARISON,
         _table(
             ["torch", "backend", "architectures", "nodes", *_headings()],
@@ -212,10 +218,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         print(f"{options.results} holds no results.\nHint: nox -s accuracy", file=sys.stderr)
         return 1
     options.output.mkdir(exist_ok=True)
-    (options.output / "accuracy.md").write_text(render(everything), encoding="utf-8")
+    (options.output / "accuracy.md").write_text(render(everything, fingerprint()), encoding="utf-8")
     (options.output / "accuracy.csv").write_text(as_csv(everything), encoding="utf-8")
     draw(everything, options.output / "accuracy.svg")
-    print(f"wrote accuracy.md, accuracy.csv and accuracy.svg into {options.output}")
+    told = stale(run._asdict() for run in everything)
+    print(f"wrote accuracy.md, accuracy.csv and accuracy.svg into {options.output}; {told}")
     return 0
 
 

@@ -18,11 +18,19 @@ METHODS = {
 
 
 class Run(NamedTuple):
-    """What one backend did on one torch release."""
+    """What one backend did on one torch release.
+
+    Attributes:
+        torch: its version.
+        backend: the backend's name.
+        entry: what the session recorded of it.
+        code: the fingerprint of the code that was measured; "" where the session kept none.
+    """
 
     torch: str
     backend: str
     entry: Mapping[str, Any]
+    code: str = ""
 
     @property
     def label(self) -> str:
@@ -39,7 +47,8 @@ def runs(folder: Path) -> List[Run]:
     found = []
     for path in folder.glob("torch*.json"):
         result = json.loads(path.read_text(encoding="utf-8"))
-        found += [Run(result["torch"], name, entry) for name, entry in result["backends"].items()]
+        torch, code = result["torch"], result.get("code", "")
+        found += [Run(torch, name, entry, code) for name, entry in result["backends"].items()]
     return sorted(found, key=lambda run: (Version(run.torch), run.backend))
 
 

@@ -2,7 +2,9 @@
 
 Nothing in the table is typed by hand: a cell says ``pass``, ``fails`` with the reason, ``not run``,
 or ``-`` where the backend is not meant for that release. A result counts only for the torch that is
-pinned now. The same input gives the same bytes, so ``--check`` compares.
+pinned now, and its row says whether it is of the code that the page names (``fingerprint.py``). The
+same input gives the same bytes, so ``--check`` compares, for the code that the page names: a change
+of ``htp/`` alone makes no page stale. ``--fresh`` fails where a result is not of the present code.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from typing import (
 
 from packaging.version import Version
 
+from fingerprint import fingerprint, named_in, of_code, sentence, stale
 from pins import COMPANIONS, CONSTRAINTS, Pins, all_pins
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +50,7 @@ the installed wheel, on the Python and the packages that the row names; `constra
 installs the same ones. `pass (n)` counts the conformance tests that the backend passed; `-` means
 that the backend is not meant for that release. *Accuracy* is the share of owners that are right, of
 those that an oracle knows; [docs/accuracy.md](docs/accuracy.md) has more of them.
+{}
 """
 
 COVERAGE = """\
@@ -62,6 +66,9 @@ EXPECTED = """\
 
 Each is a test that must fail: one that passes after all fails the run.
 """
+
+
+MARK = "of this code"
 
 
 class Row(NamedTuple):
@@ -83,12 +90,12 @@ def rows(folder: Path, constraints: Path = CONSTRAINTS) -> List[Row]:
     return found
 
 
-def render(table: Sequence[Row], backends: Sequence[BackendSpec]) -> str:
-    """The whole page."""
+def render(table: Sequence[Row], backends: Sequence[BackendSpec], code: str) -> str:
+    """The whole page, with a mark on each row of that code."""
     expected = list(_expected(table))
     parts = [
-        HEADER,
-        _table(_support_headings(backends), (_support(row, backends) for row in table)),
+        HEADER.format(sentence(code)),
+        _table(_support_headings(backends), (_support(row, backends, code) for row in table)),
         COVERAGE,
         _table(_COVERAGE_HEADINGS, _coverage(table, backends)),
         EXPECTED,
@@ -99,15 +106,16 @@ def render(table: Sequence[Row], backends: Sequence[BackendSpec]) -> str:
 
 def _support_headings(backends: Sequence[BackendSpec]) -> List[str]:
     names = [f"`{spec.name}`" for spec in backends]
-    return ["torch", "Python", *COMPANIONS, *names, "whole suite", "accuracy", "last run"]
+    return ["torch", "Python", *COMPANIONS, *names, "whole suite", "accuracy", "last run", MARK]
 
 
-def _support(row: Row, backends: Sequence[BackendSpec]) -> List[str]:
+def _support(row: Row, backends: Sequence[BackendSpec], code: str) -> List[str]:
     pins, result = row
     companions = [pins.versions.get(name, "-") for name in COMPANIONS]
     cells = [_cell(row, spec) for spec in backends]
     if result is None:
-        return [pins.versions["torch"], pins.python, *companions, *cells, "not run", "-", "never"]
+        never = ["not run", "-", "never", "-"]
+        return [pins.versions["torch"], pins.python, *companions, *cells, *never]
     return [
         pins.versions["torch"],
         str(result["python"]),
@@ -116,6 +124,7 @@ def _support(row: Row, backends: Sequence[BackendSpec]) -> List[str]:
         _counts(result["tests"]),
         _accuracy(result["backends"]),
         str(result["date"]),
+        of_code(result, code),
     ]
 
 
@@ -209,21 +218,25 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Write the page, or say whether it is up to date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="fail when the page is stale")
+    parser.add_argument("--fresh", action="store_true", help="fail when a result is of other code")
     parser.add_argument("--results", type=Path, default=ROOT / "tests" / "results")
     parser.add_argument("--constraints", type=Path, default=CONSTRAINTS)
     parser.add_argument("--output", type=Path, default=ROOT / "compat_matrix.md")
     options = parser.parse_args(arguments)
     built_in = [spec for spec in specs() if spec.target.startswith("htp.")]
-    page = render(rows(options.results, options.constraints), built_in)
+    table = rows(options.results, options.constraints)
+    results = [row.result or {} for row in table]
+    code = named_in(options.output) if options.check else fingerprint()
+    page = render(table, built_in, code or fingerprint())
     if not options.check:
         options.output.write_text(page, encoding="utf-8")
-        print(f"wrote {options.output.name}")
-        return 0
-    if options.output.exists() and options.output.read_text(encoding="utf-8") == page:
-        print(f"{options.output.name} is up to date")
-        return 0
-    print(f"{options.output.name} is stale.\nHint: nox -s matrix", file=sys.stderr)
-    return 1
+        print(f"wrote {options.output.name}; {stale(results)}")
+    elif options.output.exists() and options.output.read_text(encoding="utf-8") == page:
+        print(f"{options.output.name} is what the results say; {stale(results)}")
+    else:
+        print(f"{options.output.name} is stale.\nHint: nox -s matrix", file=sys.stderr)
+        return 1
+    return int(options.fresh and any(of_code(one, fingerprint()) == "no" for one in results))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from htp.backends.common.facts import known_opsets
 from htp.errors import CaptureError, HTPError, did_you_mean
 from htp.file import wire
 
+__all__ = ["export"]
+
 _OTHER = "backend='fx' exports this model by another mechanism, on torch releases that have it."
 
 

@@ -3,6 +3,8 @@
 import sys
 from typing import Any, Optional, Tuple
 
+__all__ = ["wrapper_of"]
+
 
 def wrapper_of(model: Any) -> Optional[Tuple[str, str]]:
     """What wrapped a model, and the attribute under which the model is; None for a plain model.

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from htp.testing.case import Case, Example, Marked
 
-__all__ = ["CASES", "Block", "Dense"]
+__all__ = ["CASES", "Block", "Borrower", "Dense"]
 
 
 class Block(Marked):

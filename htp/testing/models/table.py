@@ -13,7 +13,9 @@ from htp.testing.models import (
     library,
     merging,
     reaching,
+    scripted,
     sharing,
+    views,
     weights,
 )
 from htp.torch_release import RELEASE
@@ -26,8 +28,10 @@ CASES: Tuple[Case, ...] = (
     *merging.CASES,
     *containers.CASES,
     *layers.CASES,
+    *views.CASES,
     *library.CASES,
     *weights.CASES,
+    *scripted.CASES,
     *control.CASES,
 )
 """Every model of the suite, also those that the installed torch does not know."""
