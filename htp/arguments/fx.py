@@ -2,10 +2,11 @@
 
 import inspect
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from htp import torch_release
 from htp.arguments.request import Request, Written
+from htp.backends.common.facts import renames_shape_keys, takes_named_axes
 from htp.errors import CaptureError, did_you_mean
 
 __all__ = ["export"]
@@ -60,40 +61,68 @@ def export_arguments(request: Request, program: bool) -> Dict[str, Any]:
     """
     import torch.onnx
 
-    accepted = inspect.signature(torch.onnx.export).parameters
-    arguments = dict(request.options)
-    if arguments.pop("dynamo", True) is not True:
+    _check_options(request)
+    if request.dynamic_shapes and program:
+        raise CaptureError(
+            "dynamic_shapes don't apply to an ExportedProgram, whose shapes are settled.",
+            "give them to torch.export.export, or export the module itself.",
+        )
+    args, keywords = _inputs(request)
+    arguments = {**request.options, "dynamo": True, "args": args}
+    if "fallback" in inspect.signature(torch.onnx.export).parameters:
+        # https://github.com/pytorch/pytorch/blob/v2.5.0/torch/onnx/_internal/exporter/_compat.py#L178
+        arguments["fallback"] = False
+    given = {
+        "kwargs": keywords or None,
+        "input_names": list(request.input_names) if request.input_names is not None else None,
+        "output_names": list(request.output_names) if request.output_names is not None else None,
+        "opset_version": request.opset_version,
+        "dynamic_shapes": _dynamic_shapes(request) if request.dynamic_shapes else None,
+    }
+    arguments.update((name, value) for name, value in given.items() if value is not None)
+    return arguments
+
+
+def _check_options(request: Request) -> None:
+    if request.options.get("dynamo", True) is not True:
         raise CaptureError(
             f"The option dynamo={request.options['dynamo']!r} contradicts the backend 'fx', which "
             "is torch.onnx.export(dynamo=True).",
             "leave it out, or choose backend='torchscript'.",
         )
-    if arguments.get("fallback"):
+    if request.options.get("fallback"):
         raise CaptureError(
             "The option fallback=True would let torch change to its TorchScript exporter unseen.",
             "leave it out; if the export fails, choose backend='torchscript'.",
         )
-    arguments["dynamo"] = True
-    if "fallback" in accepted:
-        # https://github.com/pytorch/pytorch/blob/v2.5.0/torch/onnx/_internal/exporter/_compat.py#L178
-        arguments["fallback"] = False
-    arguments["args"], keywords = _inputs(request)
-    if keywords:
-        arguments["kwargs"] = keywords
-    if request.input_names is not None:
-        arguments["input_names"] = list(request.input_names)
-    if request.output_names is not None:
-        arguments["output_names"] = list(request.output_names)
-    if request.opset_version is not None:
-        arguments["opset_version"] = request.opset_version
-    if request.dynamic_shapes:
-        if program:
-            raise CaptureError(
-                "dynamic_shapes don't apply to an ExportedProgram, whose shapes are settled.",
-                "give them to torch.export.export, or export the module itself.",
-            )
-        arguments["dynamic_shapes"] = _dynamic_shapes(request)
-    return arguments
+
+
+class _Parameter(NamedTuple):
+    """A parameter of ``forward`` and what was given for it.
+
+    Attributes:
+        name: its name.
+        tree: torch's description of the structure of its value.
+        leaves: the values in that structure, in order.
+        names: what ``dynamic_shapes`` may call each of the leaves: the parameter's own name for a
+            plain value, else the name with the leaf's number behind it.
+    """
+
+    name: str
+    tree: Any
+    leaves: List[Any]
+    names: List[str]
+
+
+def _parameters(request: Request) -> List[_Parameter]:
+    from torch.utils import _pytree as pytree
+
+    found = []
+    for name, value in _bound(request).items():
+        leaves, tree = pytree.tree_flatten(value)
+        names = [name] if tree.is_leaf() else [f"{name}_{place}" for place in range(len(leaves))]
+        found.append(_Parameter(name, tree, leaves, names))
+    return found
 
 
 def _dynamic_shapes(request: Request) -> Any:
@@ -102,47 +131,45 @@ def _dynamic_shapes(request: Request) -> Any:
     The order is that of the graph's inputs: torch gives dynamic axes their names by position.
     https://github.com/pytorch/pytorch/blob/v2.9.0/torch/onnx/_internal/exporter/_dynamic_shapes.py#L227
     """
-    from torch.onnx._internal.exporter import _compat
     from torch.utils import _pytree as pytree
 
-    assert request.dynamic_shapes is not None
-    wanted = dict(request.dynamic_shapes)
-    bound = _bound(request)
-    structure: List[Tuple[str, Any, List[str]]] = []
-    for parameter, value in bound.items():
-        leaves, tree = pytree.tree_flatten(value)
-        names = [parameter] if tree.is_leaf() else _leaf_names(parameter, len(leaves))
-        structure.append((parameter, tree, names))
-    leaf_names = [name for _, _, names in structure for name in names]
+    parameters = _parameters(request)
+    axes = _axes_by_leaf(request, parameters)
+    shapes = {
+        each.name: pytree.tree_unflatten([axes.get(name) for name in each.names], each.tree)
+        for each in parameters
+    }
+    # 2.6 changes keys that are input names into parameters; not those of a tuple.
+    return tuple(shapes.values()) if request.input_names and renames_shape_keys() else shapes
+
+
+def _axes_by_leaf(request: Request, parameters: List[_Parameter]) -> Dict[str, Dict[int, Any]]:
+    """The dynamic axes by the names of the leaves. An input may also go by its given name.
+
+    Raises:
+        CaptureError: a name is that of no input.
+    """
+    import torch
+
     # Only tensors become inputs of the graph, and only those have one of the given names.
     tensors = [
         name
-        for (_, _, names), value in zip(structure, bound.values())
-        for name, leaf in zip(names, pytree.tree_leaves(value))
-        if _is_tensor(leaf)
+        for each in parameters
+        for name, leaf in zip(each.names, each.leaves)
+        if isinstance(leaf, torch.Tensor)
     ]
-    aliases = {name: name for name in leaf_names}
+    aliases = {name: name for each in parameters for name in each.names}
     aliases.update(zip(request.input_names or (), tensors))
-    unknown = [name for name in wanted if name not in aliases]
-    if unknown:
-        raise CaptureError(
-            f"dynamic_shapes names {unknown[0]!r}, which is no input of the model.",
-            did_you_mean(unknown[0], aliases),
-        )
     dimension = _dimension()
-    axes: Dict[str, Dict[int, Any]] = {
-        aliases[name]: {axis: dimension(label) for axis, label in shape.items()}
-        for name, shape in wanted.items()
-    }
-    shapes = {
-        parameter: pytree.tree_unflatten([axes.get(name) for name in names], tree)
-        for parameter, tree, names in structure
-    }
-    if request.input_names and hasattr(_compat, "_rename_dynamic_shapes_with_model_inputs"):
-        # 2.6 takes the keys for input names and changes them into parameters; not those of a tuple.
-        # https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_compat.py#L32
-        return tuple(shapes.values())
-    return shapes
+    axes: Dict[str, Dict[int, Any]] = {}
+    for name, shape in (request.dynamic_shapes or {}).items():
+        if name not in aliases:
+            raise CaptureError(
+                f"dynamic_shapes names {name!r}, which is no input of the model.",
+                did_you_mean(name, aliases),
+            )
+        axes[aliases[name]] = {axis: dimension(label) for axis, label in shape.items()}
+    return axes
 
 
 def _bound(request: Request) -> Dict[str, Any]:
@@ -187,27 +214,15 @@ def _keywords(request: Request) -> Dict[str, Any]:
     return {**ordered, **keywords}
 
 
-def _leaf_names(parameter: str, count: int) -> List[str]:
-    return [f"{parameter}_{place}" for place in range(count)]
-
-
-def _is_tensor(leaf: Any) -> bool:
-    import torch
-
-    return isinstance(leaf, torch.Tensor)
-
-
 def _dimension() -> Any:
     """What makes a dynamic axis of its name.
 
-    From 2.7 on a string is enough, and only a string keeps torch from demanding more of the axis
-    than the model does:
-    https://github.com/pytorch/pytorch/blob/v2.9.0/torch/onnx/_internal/exporter/_dynamic_shapes.py#L182
+    Where a string is enough, only a string keeps torch from demanding more of the axis than the
+    model does.
     """
     import torch.export
-    from torch.onnx._internal.exporter import _compat
 
-    if hasattr(getattr(_compat, "_dynamic_shapes", None), "convert_str_to_export_dim"):
+    if takes_named_axes():
         return str
     dims: Dict[str, Any] = {}
 

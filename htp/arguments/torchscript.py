@@ -6,6 +6,7 @@ import os
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from htp.arguments.request import Request, Written
+from htp.backends.common.facts import known_opsets
 from htp.errors import CaptureError, HTPError, did_you_mean
 from htp.file import wire
 
@@ -186,25 +187,6 @@ def _example_outputs(request: Request) -> Any:
         return None
     with torch.no_grad():
         return request.model(*request.args, **request.kwargs)
-
-
-def known_opsets() -> Tuple[int, ...]:
-    """The opsets that this release's exporter can write; empty when it does not tell."""
-    import torch.onnx
-
-    constants = getattr(torch.onnx, "_constants", None)
-    low = getattr(constants, "ONNX_MIN_OPSET", None)
-    high = getattr(
-        constants,
-        "ONNX_TORCHSCRIPT_EXPORTER_MAX_OPSET",
-        getattr(constants, "ONNX_MAX_OPSET", None),
-    )
-    if isinstance(low, int) and isinstance(high, int):
-        return tuple(range(low, high + 1))
-    helper = getattr(torch.onnx, "symbolic_helper", None)
-    stable = getattr(helper, "_onnx_stable_opsets", getattr(constants, "onnx_stable_opsets", ()))
-    main = getattr(helper, "_onnx_main_opset", getattr(constants, "onnx_main_opset", None))
-    return tuple(sorted({*stable, *([main] if isinstance(main, int) else [])}))
 
 
 def explain(error: Exception, request: Request) -> CaptureError:

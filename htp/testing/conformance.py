@@ -22,6 +22,7 @@ from htp.testing.answers import Answers
 from htp.testing.expectations import reason_to_fail
 from htp.testing.files import Files
 from htp.testing.harmless import Harmless
+from htp.testing.listening import Listening
 from htp.testing.models import cases_for
 from htp.testing.noise import LET_TORCH_WARN
 from htp.testing.plain import PLAIN
@@ -32,7 +33,7 @@ __all__ = ["BackendConformance"]
 
 
 @LET_TORCH_WARN
-class BackendConformance(Answers, Files, Harmless, Agreement):
+class BackendConformance(Answers, Files, Harmless, Listening, Agreement):
     """Every promise of HTP, for every registered backend that accepts the installed torch.
 
     Attributes:
