@@ -1,11 +1,23 @@
 """A model with its tags: what ``htp.export`` returns and ``htp.load`` reads."""
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from htp.errors import InvalidModelError, UnknownModuleError, did_you_mean
 from htp.file import sources
 from htp.file import store as files
 from htp.file.document import nodes_of
+from htp.file.garbage import no_search
 from htp.file.model_file import ModelFile
 from htp.file.origin import Origin
 from htp.file.tags import origin_of
@@ -90,13 +102,15 @@ class TaggedModel:
             UnknownModuleError: no module that owns a node matches.
         """
         matches: Dict[Stack, bool] = {}
+        named = _pattern(pattern)
         found = []
-        for node, tag in self.nodes():
-            matching = matches.get(tag.stack)
-            if matching is None:
-                matching = matches[tag.stack] = _matches(pattern, tag.stack)
-            if matching and op_type in (None, node.op_type):
-                found.append((node, tag))
+        with no_search():
+            for node, tag in self.nodes():
+                matching = matches.get(tag.stack)
+                if matching is None:
+                    matching = matches[tag.stack] = named(tag.stack)
+                if matching and op_type in (None, node.op_type):
+                    found.append((node, tag))
         if not any(matches.values()):
             paths = [str(call) for stack in matches for call in stack]
             raise UnknownModuleError(
@@ -112,7 +126,8 @@ class TaggedModel:
         origins = self._file.origins
         several = len(origins) > 1
         tags = ((tag, origin_of(node) if several else "") for node, tag in self._file.seen())
-        return build(tags, [(o.calls, o.fingerprint if several else "") for o in origins])
+        with no_search():
+            return build(tags, [(o.calls, o.fingerprint if several else "") for o in origins])
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """For each initializer known to hold one: the parameters' or buffers' full names."""
@@ -179,14 +194,15 @@ class TaggedModel:
         return self
 
 
-def _matches(pattern: str, stack: Stack) -> bool:
+def _pattern(pattern: str) -> Callable[[Stack], bool]:
+    """Whether a stack goes through a module that the pattern names."""
     import fnmatch
+    import re
 
+    match = re.compile(fnmatch.translate(pattern)).match
     if "@" in pattern:
-        names = [f"{call.path}@{call.call}" for call in stack]
-    else:
-        names = [call.path for call in stack]
-    return any(fnmatch.fnmatchcase(name, pattern) for name in names)
+        return lambda stack: any(match(f"{call.path}@{call.call}") for call in stack)
+    return lambda stack: any(match(call.path) for call in stack)
 
 
 def load(f: Any) -> TaggedModel:

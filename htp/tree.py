@@ -1,13 +1,17 @@
 """The tree of module calls, with the nodes that each one owns."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from htp.scope import Coverage, ModuleCall, Stack, Tag
+from htp.scope import Coverage, ModuleCall, Tag
 
 __all__ = ["ModuleTree", "build"]
 
 NOTHING = Coverage()
+NONE = (0, 0, 0, 0)
+PLACES = {provenance: place for place, (provenance, _) in enumerate(NOTHING)}
+Counts = Tuple[int, ...]
+"""Nodes of each provenance, in the order of a coverage."""
 Calls = Iterable[Tuple[ModuleCall, int]]
 
 
@@ -51,30 +55,48 @@ class _Growing:
 
     def __init__(self) -> None:
         self.roots: List[ModuleTree] = []
-        self._branches: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
+        self._below: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
+        self._counts: Dict[int, Counts] = {}
+        self._coverages: Dict[Counts, Coverage] = {}
 
-    def below(self, parent: Optional[ModuleTree], call: ModuleCall, origin: str) -> ModuleTree:
+    def branch(self, parent: Optional[ModuleTree], call: ModuleCall, origin: str) -> ModuleTree:
         """The branch of a call; it grows where there is none yet."""
         place = (origin if parent is None else id(parent), call)
-        if place not in self._branches:
-            self._branches[place] = ModuleTree(call)
-            (self.roots if parent is None else parent.children).append(self._branches[place])
-        return self._branches[place]
+        found = self._below.get(place)
+        if found is None:
+            found = self._below[place] = ModuleTree(call)
+            (self.roots if parent is None else parent.children).append(found)
+        return found
 
     def grow(self, calls: Calls, origin: str) -> None:
         """Add module calls, given in order with their depth."""
         above: List[ModuleTree] = []
         for call, depth in calls:
             del above[depth:]
-            above.append(self.below(above[-1] if above else None, call, origin))
+            above.append(self.branch(above[-1] if above else None, call, origin))
 
-    def at(self, stack: Stack, origin: str) -> ModuleTree:
-        """The branch of a stack's last call."""
-        branch = None
-        for call in stack:
-            branch = self.below(branch, call, origin)
-        assert branch is not None, "a stack that is empty has no branch"
-        return branch
+    def own(self, tag: Tag, origin: str, count: int) -> None:
+        """Say that nodes have this tag."""
+        branch = self.branch(None, tag.stack[0], origin)
+        for call in tag.stack[1:]:
+            branch = self.branch(branch, call, origin)
+        counts = list(self._counts.get(id(branch), NONE))
+        counts[PLACES[tag.provenance]] += count
+        self._counts[id(branch)] = tuple(counts)
+        branch.own = self._coverage(tuple(counts))
+
+    def _coverage(self, counts: Counts) -> Coverage:
+        return self._coverages.setdefault(counts, Coverage(*counts))
+
+    def add_up(self, root: ModuleTree) -> None:
+        """Say what each branch owns with everything below it: children before their parents."""
+        for branch in reversed(list(root.walk())):
+            counts = self._counts.get(id(branch), NONE)
+            if branch.children:
+                parts = [self._counts[id(child)] for child in branch.children]
+                counts = tuple(map(sum, zip(counts, *parts)))
+            self._counts[id(branch)] = counts
+            branch.total = self._coverage(counts)
 
 
 def build(tags: Iterable[Tuple[Tag, str]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:
@@ -88,18 +110,22 @@ def build(tags: Iterable[Tuple[Tag, str]], calls: Sequence[Tuple[Calls, str]] = 
     growing = _Growing()
     for rows, origin in calls:
         growing.grow(rows, origin)
-    owned: Dict[Tuple[Stack, str], List[Tag]] = {}
-    unknown = 0
-    for tag, origin in tags:
-        if tag.stack:
-            owned.setdefault((tag.stack, origin), []).append(tag)
+    counted: Dict[Tuple[int, str], List[Any]] = {}
+    for tag, origin in tags:  # most tags are one object for many nodes
+        row = counted.get((id(tag), origin))
+        if row is None:
+            counted[id(tag), origin] = [tag, origin, 1]
         else:
-            unknown += 1
-    for (stack, origin), found in owned.items():
-        growing.at(stack, origin).own = Coverage.of(found)
+            row[2] += 1
+    unknown = 0
+    for tag, origin, count in counted.values():
+        if tag.stack:
+            growing.own(tag, origin, count)
+        else:
+            unknown += count
     root = _joined(growing.roots)
     root.unknown = unknown
-    _add_up(root)
+    growing.add_up(root)
     return root
 
 
@@ -107,11 +133,3 @@ def _joined(roots: List[ModuleTree]) -> ModuleTree:
     if len(roots) == 1:
         return roots[0]
     return ModuleTree(ModuleCall("", "", 0), roots, joined=bool(roots))
-
-
-def _add_up(root: ModuleTree) -> None:
-    for branch in reversed(list(root.walk())):  # children before their parents
-        parts = [branch.own, *(child.total for child in branch.children)]
-        branch.total = Coverage(
-            *(sum(counts) for counts in zip(*((count for _, count in part) for part in parts)))
-        )

@@ -10,12 +10,13 @@ stand behind the block that begins with ``stack``, ``path``, ``provenance``.
 """
 
 import json
-from typing import Any, Collection, Iterable, List, Mapping, Optional, Sequence, Tuple
+import re
+from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from htp.errors import InvalidModelError
 from htp.file import wire
 from htp.file.dialects import ADDED, Written
-from htp.scope import ModuleCall, Provenance, Sharing, Tag
+from htp.scope import ModuleCall, Provenance, Sharing, Stack, Tag
 
 __all__ = ["Template", "decode", "decode_parameter", "encode_parameter", "ours", "rows"]
 
@@ -34,9 +35,19 @@ AGAIN = "the file was damaged or changed by another tool; export it again."
 _ADDED = frozenset(written.key for written in ADDED)
 
 
-def dumps(value: Any) -> str:
-    """JSON without blanks."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""JSON without blanks."""
+
+
+def small(digits: str) -> int:
+    """A number that is read in no time: Python takes the square of its length."""
+    if len(digits) > 18:
+        raise ValueError("a number is too large")
+    return int(digits)
+
+
+loads = json.JSONDecoder(parse_int=small).decode
+"""What JSON holds."""
 
 
 class Template:
@@ -100,53 +111,74 @@ def _ours_by_order(keys: Sequence[str]) -> List[bool]:
     ]
 
 
-def rows(held: Any, kinds: Sequence[type], where: str) -> List[Tuple[Any, ...]]:
+def rows(held: Any, kinds: Tuple[type, ...], where: str) -> List[Sequence[Any]]:
     """A list of rows whose columns have these types, or its JSON.
 
     Raises:
         InvalidModelError: it is something else.
     """
     try:
-        listed = json.loads(held, parse_int=small) if isinstance(held, str) else held
-        found = [tuple(row) for row in listed]
+        found = list(loads(held) if isinstance(held, str) else held)
+        for row in found:
+            if tuple(map(type, row)) != kinds:
+                wanted = ", ".join(kind.__name__ for kind in kinds)
+                raise TypeError(f"{str(row)[:80]} is no row of [{wanted}]")
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidModelError(
             f"{where} cannot be read: {str(held)[:80]!r} ({error})", AGAIN
         ) from error
-    for row in found:
-        if [type(value) for value in row] != list(kinds):
-            wanted = ", ".join(kind.__name__ for kind in kinds)
-            raise InvalidModelError(
-                f"{where} holds {str(row)[:80]}, which is no row of [{wanted}].", AGAIN
-            )
     return found
-
-
-def small(digits: str) -> int:
-    """A number that is read in no time: Python takes the square of its length."""
-    if len(digits) > 18:
-        raise ValueError("a number is too large")
-    return int(digits)
 
 
 def calls(text: str, where: str) -> Tuple[ModuleCall, ...]:
     """Module calls from a JSON list of ``[path, type, call]``."""
-    return tuple(ModuleCall(*row) for row in rows(text, (str, str, int), where))
+    return tuple(map(ModuleCall._make, rows(text, (str, str, int), where)))
 
 
-def decode(props: Mapping[str, str]) -> Optional[Tag]:
-    """The tag that HTP wrote into a node, or None where it wrote none.
+class Stacks:
+    """Reads stacks. What one shares with an earlier one, its calls but the last, is read once."""
+
+    def __init__(self) -> None:
+        self._known: Dict[str, Stack] = {"[": ()}
+
+    def read(self, text: str) -> Stack:
+        """The stack that a node's metadata holds.
+
+        Raises:
+            InvalidModelError: it holds something else.
+        """
+        match = _LAST_CALL.search(text)
+        if match is None:
+            return calls(text, STACK)
+        before = text[: match.start()]
+        above = self._known.get(before)
+        if above is None:
+            above = self._known[before] = calls(text, STACK)[:-1]
+        path, kind, call = match.groups()
+        return (*above, ModuleCall(path, kind, int(call)))
+
+
+_PLAIN = r'"([^"\\\x00-\x1f]*)"'
+_LAST_CALL = re.compile(rf"\[{_PLAIN},{_PLAIN},(0|[1-9][0-9]{{0,17}})\]\]\Z")
+"""The last call of a stack, as HTP writes it where no text holds a backslash. It cannot begin within
+a text: the quotes from there to the end would be an odd number, and here they are four."""
+
+
+def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:
+    """The tag that HTP wrote into a node.
+
+    Args:
+        texts: its ``stack``, ``provenance``, ``shared`` and ``sharing``; None what it has not.
+        stacks: those that were read before.
 
     Raises:
-        InvalidModelError: there is one, but it cannot be read.
+        InvalidModelError: it cannot be read.
     """
-    if STACK not in props:
-        return None
-    sharing = props.get(SHARING)
+    stack, provenance, shared, sharing = texts
     return Tag(
-        calls(props[STACK], STACK),
-        _one_of(Provenance, props.get(PROVENANCE, "unknown"), PROVENANCE),
-        calls(props[SHARED], SHARED) if SHARED in props else (),
+        stacks.read(stack or ""),
+        _one_of(Provenance, provenance or "unknown", PROVENANCE),
+        () if shared is None else calls(shared, SHARED),
         None if sharing is None else _one_of(Sharing, sharing, SHARING),
     )
 
@@ -164,7 +196,7 @@ def _one_of(kind: Any, text: str, where: str) -> Any:
 def decode_parameter(text: str) -> Tuple[str, ...]:
     """The names in an initializer's metadata."""
     try:
-        names = json.loads(text, parse_int=small)
+        names = loads(text)
     except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

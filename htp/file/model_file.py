@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 from htp.errors import InvalidModelError
 from htp.file import keys, origin, store, wire
 from htp.file.document import nodes_of
+from htp.file.garbage import no_search
 from htp.file.tags import TagTable
 from htp.scope import Tag
 
@@ -101,7 +102,8 @@ class ModelFile:
         """
         props = [(prop.key, prop.value) for prop in self.outline.metadata_props]
         if self._origins[0] != props:
-            self._origins = props, origin.read(props)
+            with no_search():
+                self._origins = props, origin.read(props)
         return self._origins[1]
 
     def nodes(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:

@@ -11,7 +11,6 @@ Schema 1 wrote an entry for each of these: ``pkg.htp.schema`` and so on.
 """
 
 import hashlib
-import json
 import mmap
 import os
 import re
@@ -114,7 +113,7 @@ def read(props: wire.Props) -> List[Origin]:
 
 def _from_json(mark: str, text: str) -> Origin:
     try:
-        held = json.loads(text, parse_int=keys.small)
+        held = keys.loads(text)
     except (ValueError, RecursionError) as error:
         raise _unreadable(mark, str(error)) from error
     if not isinstance(held, dict):
@@ -139,9 +138,7 @@ def _decode(mark: str, held: Dict[str, Any], calls: Any) -> Origin:
     return Origin(mark, schema, backend, torch, version, _calls(rows, where))
 
 
-def _calls(
-    rows: Sequence[Tuple[str, str, int, int]], where: str
-) -> Tuple[Tuple[ModuleCall, int], ...]:
+def _calls(rows: Sequence[Sequence[Any]], where: str) -> Tuple[Tuple[ModuleCall, int], ...]:
     before = -1
     for _, _, _, depth in rows:
         if not 0 <= depth <= before + 1:

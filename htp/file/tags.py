@@ -1,6 +1,6 @@
 """The tags of a parsed model's nodes. Every distinct text is read once."""
 
-from typing import TYPE_CHECKING, Dict, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
 
 from htp.file import keys
 from htp.file.dialects import infer
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["TagTable"]
 
 _TOLD_BY = (keys.STACK, keys.PROVENANCE, keys.SHARED, keys.SHARING)
-_READ = frozenset(_TOLD_BY)
+_BLOCK = (keys.STACK, keys.PATH, keys.PROVENANCE, keys.ORIGIN)
 
 Texts = Tuple[Optional[str], ...]
 
@@ -22,6 +22,9 @@ class TagTable:
 
     def __init__(self) -> None:
         self._known: Dict[Texts, Tag] = {}
+        self._stacks = keys.Stacks()
+        self._at = 0
+        """Where HTP's block began in the node before: mostly it is there in the next one, too."""
 
     def read(self, node: "onnx.NodeProto", guess: bool) -> Tag:
         """The tag of a node.
@@ -33,26 +36,32 @@ class TagTable:
         Raises:
             InvalidModelError: its tag cannot be read.
         """
-        props: Dict[str, str] = {}
-        for prop in node.metadata_props:
-            key = prop.key
-            if key in _READ:
-                props[key] = prop.value
-        if keys.STACK not in props:
-            return _guessed(node) if guess else UNKNOWN
-        texts = tuple(map(props.get, _TOLD_BY))
+        texts = self._unshared(node.metadata_props)
+        if texts is None:
+            props = {prop.key: prop.value for prop in node.metadata_props}
+            if keys.STACK not in props:
+                return infer(props, node.name) if guess else UNKNOWN
+            texts = tuple(map(props.get, _TOLD_BY))
         tag = self._known.get(texts)
         if tag is None:
-            tag = self._known[texts] = _decoded(props)
+            tag = self._known[texts] = keys.decode(texts, self._stacks)
         return tag
 
+    def _unshared(self, props: Sequence[Any]) -> Optional[Texts]:
+        """What a node says that no other call shares, if HTP's block is as HTP writes it.
 
-def _decoded(props: Mapping[str, str]) -> Tag:
-    return keys.decode(props) or UNKNOWN
-
-
-def _guessed(node: "onnx.NodeProto") -> Tag:
-    return infer({prop.key: prop.value for prop in node.metadata_props}, node.name)
+        In that block ``origin`` follows ``provenance`` only where there is no ``shared``.
+        """
+        at = self._at
+        if len(props) < at + len(_BLOCK) or props[at].key != keys.STACK:
+            at = next((at for at, prop in enumerate(props) if prop.key == keys.STACK), len(props))
+            if len(props) < at + len(_BLOCK):
+                return None
+            self._at = at
+        provenance = props[at + 2]
+        if provenance.key != keys.PROVENANCE or props[at + 3].key != keys.ORIGIN:
+            return None
+        return props[at].value, provenance.value, None, None
 
 
 def origin_of(node: "onnx.NodeProto") -> str:
