@@ -86,7 +86,10 @@ class _Growing:
         branch.own = self._coverage(tuple(counts))
 
     def _coverage(self, counts: Counts) -> Coverage:
-        return self._coverages.setdefault(counts, Coverage(*counts))
+        found = self._coverages.get(counts)
+        if found is None:
+            found = self._coverages[counts] = Coverage(*counts)
+        return found
 
     def add_up(self, root: ModuleTree) -> None:
         """Say what each branch owns with everything below it: children before their parents."""

@@ -160,8 +160,9 @@ class Stacks:
 
 _PLAIN = r'"([^"\\\x00-\x1f]*)"'
 _LAST_CALL = re.compile(rf"\[{_PLAIN},{_PLAIN},(0|[1-9][0-9]{{0,17}})\]\]\Z")
-"""The last call of a stack, as HTP writes it where no text holds a backslash. It cannot begin within
-a text: the quotes from there to the end would be an odd number, and here they are four."""
+"""The last call of a stack, as HTP writes it where no text holds a backslash.
+
+It cannot begin within a text: the quotes from there on would be an odd number, and are four."""
 
 
 def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:

@@ -11,7 +11,6 @@ at the end of a message can be cut out again, and what remains are torch's own b
 
 from typing import (
     Callable,
-    Collection,
     Dict,
     Iterator,
     List,
@@ -67,9 +66,9 @@ _SMALL = 4096
 
 
 class _Change(NamedTuple):
-    """What becomes of a message: the fields that go, by where they start, and what is appended."""
+    """What becomes of a message: the fields that go, by where they start and end; what is added."""
 
-    drop: Collection[int] = ()
+    drop: Sequence[Tuple[int, int]] = ()
     add: bytes = b""
 
 
@@ -80,8 +79,16 @@ class _Message(NamedTuple):
     size: int
 
 
+class _Cut(NamedTuple):
+    """A part of a message, and what stands in its place."""
+
+    start: int
+    end: int
+    chunks: Sequence[Chunk] = ()
+    size: int = 0
+
+
 _NOTHING = _Change()
-_GONE = _Message([], -1)
 _Plan = Callable[[str, int, int], Optional[_Change]]
 
 
@@ -133,39 +140,31 @@ def _edit(data: bytes, plan: _Plan) -> List[Chunk]:
         change = plan(kind, at, end)
         if change is None:
             return None
-        leaf = not SCHEMA[kind] or (kind == "node" and not _has_bodies(data, at, end))
-        if not (leaf and not change.drop):
-            return rewritten({} if leaf else SCHEMA[kind], change, at, end)
-        if not change.add:
-            return None
-        size = end - at + len(change.add)
-        if size < _SMALL:
-            return _Message([data[at:end] + change.add], size)
-        return _Message([view[at:end], change.add], size)
-
-    def rewritten(
-        children: Mapping[int, str], change: _Change, at: int, end: int
-    ) -> Optional[_Message]:
-        chunks: List[Chunk] = []
-        size, kept = 0, at
-        for field, start, value, stop in fields(data, at, end):
-            if start in change.drop:
-                new: Optional[_Message] = _GONE
-            else:
+        cuts = [_Cut(start, stop) for start, stop in change.drop]
+        children = SCHEMA[kind]
+        if children and (kind != "node" or _has_bodies(data, at, end)):
+            for field, start, value, stop in fields(data, at, end):
                 new = message(children[field], value, stop) if field in children else None
-            if new is None:
-                continue
-            before = b"" if new is _GONE else head(field, new.size)
-            chunks += (view[kept:start], before, *new.chunks)
-            size += start - kept + len(before) + max(new.size, 0)
-            kept = stop
-        if not chunks and not change.add:
-            return None
-        chunks += (view[kept:end], change.add)
-        return _Message(chunks, size + end - kept + len(change.add))
+                if new is not None:
+                    before = head(field, new.size)
+                    cuts.append(_Cut(start, stop, (before, *new.chunks), len(before) + new.size))
+            cuts.sort(key=lambda cut: cut.start)
+        return _pasted(view, at, end, cuts, change.add) if cuts or change.add else None
 
     model = message("model", 0, len(data))
-    return [data] if model is None else [chunk for chunk in model.chunks if len(chunk)]
+    return [data] if model is None else model.chunks
+
+
+def _pasted(view: memoryview, at: int, end: int, cuts: Sequence[_Cut], add: bytes) -> _Message:
+    chunks: List[Chunk] = []
+    size = end - at + len(add)
+    for cut in cuts:
+        chunks.append(view[at : cut.start])
+        chunks += cut.chunks
+        size += cut.size - (cut.end - cut.start)
+        at = cut.end
+    chunks += (view[at:end], add)
+    return _Message([join(chunks)] if size < _SMALL else chunks, size)
 
 
 def append(
@@ -221,14 +220,22 @@ def remove(data: bytes, ours: Callable[[Props], Sequence[bool]]) -> List[Chunk]:
         if kind not in PROPS:
             return _NOTHING
         held = [field for field in fields(data, at, end) if field[0] == PROPS[kind]]
-        entries = [
-            (text(data, value, stop, _KEY), text(data, value, stop, _VALUE))
-            for _, _, value, stop in held
-        ]
-        goes = ours(entries) if entries else ()
-        return _Change({start for (_, start, _, _), going in zip(held, goes) if going})
+        goes = ours([_read(data, value, stop) for _, _, value, stop in held]) if held else ()
+        return _Change([(start, stop) for (_, start, _, stop), going in zip(held, goes) if going])
 
     return _edit(data, plan)
+
+
+def _read(data: bytes, at: int, end: int) -> Tuple[str, str]:
+    """Key and value of an entry, which stand in this order and are short, if not in another way."""
+    between = at + 2 + data[at + 1] if at + 1 < end else end
+    if between + 1 < end and data[at] == _KEY << 3 | 2 and data[between] == _VALUE << 3 | 2:
+        size = data[between + 1]
+        if between < at + 0x82 and size < 0x80 and between + 2 + size == end:
+            return str(data[at + 2 : between], "utf-8", "replace"), str(
+                data[between + 2 : end], "utf-8", "replace"
+            )
+    return text(data, at, end, _KEY), text(data, at, end, _VALUE)
 
 
 def weights(data: bytes) -> Iterator[Tuple[int, int]]:
@@ -251,7 +258,7 @@ def without_weights(data: bytes) -> bytes:
     def plan(kind: str, at: int, end: int) -> Optional[_Change]:
         if kind == "tensor":
             parts = fields(data, at, end)
-            return _Change({start for part, start, _, _ in parts if part in _WEIGHTS})
+            return _Change([(start, stop) for part, start, _, stop in parts if part in _WEIGHTS])
         return _NOTHING if kind in ("model", "graph") else None
 
     return join(_edit(data, plan))
