@@ -8,7 +8,7 @@ from htp.scope import Coverage, ModuleCall, Tag
 __all__ = ["ModuleTree", "build"]
 
 NOTHING = Coverage()
-NONE = (0, 0, 0, 0)
+NONE = [0, 0, 0, 0]
 PLACES = {provenance: place for place, (provenance, _) in enumerate(NOTHING)}
 Counts = Tuple[int, ...]
 """Nodes of each provenance, in the order of a coverage."""
@@ -56,12 +56,12 @@ class _Growing:
     def __init__(self) -> None:
         self.roots: List[ModuleTree] = []
         self._below: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
-        self._counts: Dict[int, Counts] = {}
-        self._coverages: Dict[Counts, Coverage] = {}
+        self._counts: Dict[int, List[int]] = {}
+        self._coverages: Dict[Counts, Coverage] = {(0, 0, 0, 0): NOTHING}
 
     def branch(self, parent: Optional[ModuleTree], call: ModuleCall, origin: str) -> ModuleTree:
         """The branch of a call; it grows where there is none yet."""
-        place = (origin if parent is None else id(parent), call)
+        place = (id(parent) if parent else origin, call)
         found = self._below.get(place)
         if found is None:
             found = self._below[place] = ModuleTree(call)
@@ -77,29 +77,33 @@ class _Growing:
 
     def own(self, tag: Tag, origin: str, count: int) -> None:
         """Say that nodes have this tag."""
-        branch = self.branch(None, tag.stack[0], origin)
-        for call in tag.stack[1:]:
+        branch: Optional[ModuleTree] = None
+        for call in tag.stack:
             branch = self.branch(branch, call, origin)
-        counts = list(self._counts.get(id(branch), NONE))
+        counts = self._counts.get(id(branch))
+        if counts is None:
+            counts = self._counts[id(branch)] = [0, 0, 0, 0]
         counts[PLACES[tag.provenance]] += count
-        self._counts[id(branch)] = tuple(counts)
-        branch.own = self._coverage(tuple(counts))
 
-    def _coverage(self, counts: Counts) -> Coverage:
-        found = self._coverages.get(counts)
+    def _coverage(self, counts: Sequence[int]) -> Coverage:
+        key = tuple(counts)
+        found = self._coverages.get(key)
         if found is None:
-            found = self._coverages[counts] = Coverage(*counts)
+            found = self._coverages[key] = Coverage(*key)
         return found
 
     def add_up(self, root: ModuleTree) -> None:
-        """Say what each branch owns with everything below it: children before their parents."""
+        """Say what each branch owns, and what with everything below: children before parents."""
         for branch in reversed(list(root.walk())):
-            counts = self._counts.get(id(branch), NONE)
+            counts = self._counts.get(id(branch))
+            if counts is not None:
+                branch.own = branch.total = self._coverage(counts)
             if branch.children:
-                parts = [self._counts[id(child)] for child in branch.children]
-                counts = tuple(map(sum, zip(counts, *parts)))
-            self._counts[id(branch)] = counts
-            branch.total = self._coverage(counts)
+                below = [self._counts.get(id(child), NONE) for child in branch.children]
+                counts = list(map(sum, zip(counts or NONE, *below)))
+                branch.total = self._coverage(counts)
+            if counts is not None:
+                self._counts[id(branch)] = counts
 
 
 def build(tags: Iterable[Tuple[Tag, str]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:

@@ -32,17 +32,18 @@ def nodes_of(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
 def _nodes(nodes: Iterable["onnx.NodeProto"]) -> Iterator["onnx.NodeProto"]:
     for node in nodes:
         yield node
-        if node.attribute:
-            for graph in bodies_of(node):
-                yield from _nodes(graph.node)
+        for attribute in node.attribute:
+            if attribute.type not in _HOLDS_NO_GRAPH:
+                for graph in _graphs(attribute):
+                    yield from _nodes(graph.node)
 
 
 def bodies_of(node: "onnx.NodeProto") -> List["onnx.GraphProto"]:
     """The nested graphs of a node, in the order of its attributes."""
-    bodies: List[onnx.GraphProto] = []
-    for attribute in node.attribute:
-        if attribute.type not in _HOLDS_NO_GRAPH:
-            if attribute.HasField("g"):
-                bodies.append(attribute.g)
-            bodies.extend(attribute.graphs)
-    return bodies
+    return [graph for attribute in node.attribute for graph in _graphs(attribute)]
+
+
+def _graphs(attribute: "onnx.AttributeProto") -> List["onnx.GraphProto"]:
+    if attribute.type in _HOLDS_NO_GRAPH:
+        return []
+    return [*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs]
