@@ -170,11 +170,14 @@ def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:
 
     Args:
         texts: its ``stack``, ``provenance``, ``shared`` and ``sharing``; None what it has not.
+            Where the file holds no valid UTF-8, protobuf gives bytes.
         stacks: those that were read before.
 
     Raises:
         InvalidModelError: it cannot be read.
     """
+    if not all(text is None or isinstance(text, str) for text in texts):
+        raise InvalidModelError(f"A tag is no text: {str(texts)[:80]}", AGAIN)
     stack, provenance, shared, sharing = texts
     return Tag(
         stacks.read(stack or ""),
@@ -198,7 +201,7 @@ def decode_parameter(text: str) -> Tuple[str, ...]:
     """The names in an initializer's metadata."""
     try:
         names = loads(text)
-    except (ValueError, RecursionError):
+    except (ValueError, TypeError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InvalidModelError(f"{PARAMETER} is not a list of names: {text[:80]!r}", AGAIN)

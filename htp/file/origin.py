@@ -105,7 +105,7 @@ def read(props: wire.Props) -> List[Origin]:
     flat = {_FLAT[key]: value for key, value in props if key in _FLAT}
     found = [_decode("", flat, flat.get("calls", "[]"))] if "schema" in flat else []
     for key, value in props:
-        match = _KEY.fullmatch(key)
+        match = _KEY.fullmatch(str(key))  # a damaged one may be bytes
         if match:
             found.append(_from_json(match.group(1), value))
     return found
@@ -114,7 +114,7 @@ def read(props: wire.Props) -> List[Origin]:
 def _from_json(mark: str, text: str) -> Origin:
     try:
         held = keys.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise _unreadable(mark, str(error)) from error
     if not isinstance(held, dict):
         raise _unreadable(mark, "it is no object")

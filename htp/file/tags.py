@@ -1,6 +1,6 @@
 """The tags of a parsed model's nodes. Every distinct text is read once."""
 
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Mapping, Optional, Sequence, Tuple
 
 from htp.file import keys
 from htp.file.dialects import infer
@@ -40,7 +40,7 @@ class TagTable:
         if texts is None:
             props = {prop.key: prop.value for prop in node.metadata_props}
             if keys.STACK not in props:
-                return infer(props, node.name) if guess else UNKNOWN
+                return _guessed(props, node.name) if guess else UNKNOWN
             texts = tuple(map(props.get, _TOLD_BY))
         tag = self._known.get(texts)
         if tag is None:
@@ -62,6 +62,12 @@ class TagTable:
         if provenance.key != keys.PROVENANCE or props[at + 3].key != keys.ORIGIN:
             return None
         return props[at].value, provenance.value, None, None
+
+
+def _guessed(props: Mapping[str, Any], name: Any) -> Tag:
+    """What others say, as far as it is text: protobuf gives bytes for what is no valid UTF-8."""
+    texts = {key: value for key, value in props.items() if isinstance(value, str)}
+    return infer(texts, name if isinstance(name, str) else "")
 
 
 def origin_of(node: "onnx.NodeProto") -> str:
