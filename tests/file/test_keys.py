@@ -158,7 +158,7 @@ def test_provenance_and_sharing_that_cannot_be_read():
 def test_bytes_that_are_no_text():
     """Protobuf gives bytes for text that is not valid UTF-8."""
     node = node_with(Tag(STACK, Provenance.CAPTURED)).SerializeToString()
-    damaged = onnx.NodeProto.FromString(node.replace(b"m.Block", b"m.\xffloc"))
+    damaged = onnx.NodeProto.FromString(node.replace(b"m.Block", b"m.\xfflock"))
     assert isinstance(damaged.metadata_props[0].value, bytes)
     with pytest.raises(InvalidModelError, match="no text"):
         TagTable().read(damaged, guess=True)
