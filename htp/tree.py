@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from htp.scope import Coverage, ModuleCall, Tag
+from htp.scope import Coverage, ModuleCall, Stack, Tag
 
 __all__ = ["ModuleTree", "build"]
 
@@ -56,6 +56,7 @@ class _Growing:
     def __init__(self) -> None:
         self.roots: List[ModuleTree] = []
         self._below: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
+        self._above: Dict[Tuple[str, Stack], Optional[ModuleTree]] = {}
         self._counts: Dict[int, List[int]] = {}
         self._coverages: Dict[Counts, Coverage] = {(0, 0, 0, 0): NOTHING}
 
@@ -77,9 +78,13 @@ class _Growing:
 
     def own(self, tag: Tag, origin: str, count: int) -> None:
         """Say that nodes have this tag."""
-        branch: Optional[ModuleTree] = None
-        for call in tag.stack:
-            branch = self.branch(branch, call, origin)
+        above = (origin, tag.stack[:-1])
+        branch = self._above.get(above)
+        if branch is None:
+            for call in tag.stack[:-1]:
+                branch = self.branch(branch, call, origin)
+            self._above[above] = branch
+        branch = self.branch(branch, tag.stack[-1], origin)
         counts = self._counts.get(id(branch))
         if counts is None:
             counts = self._counts[id(branch)] = [0, 0, 0, 0]

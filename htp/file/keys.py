@@ -147,7 +147,7 @@ class Stacks:
         Raises:
             InvalidModelError: it holds something else.
         """
-        match = _LAST_CALL.search(text)
+        match = _LAST_CALL.match(text, text.rfind("["))
         if match is None:
             return calls(text, STACK)
         before = text[: match.start()]
@@ -158,11 +158,14 @@ class Stacks:
         return (*above, ModuleCall(path, kind, int(call)))
 
 
-_PLAIN = r'"([^"\\\x00-\x1f]*)"'
+_PLAIN = r'"([^"\\\x00-\x1f]*)"'  # a text that stands for itself
 _LAST_CALL = re.compile(rf"\[{_PLAIN},{_PLAIN},(0|[1-9][0-9]{{0,17}})\]\]\Z")
 """The last call of a stack, as HTP writes it where no text holds a backslash.
 
 It cannot begin within a text: the quotes from there on would be an odd number, and are four."""
+
+
+_PROVENANCES = {str(each): each for each in Provenance}
 
 
 def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:
@@ -176,24 +179,24 @@ def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:
     Raises:
         InvalidModelError: it cannot be read.
     """
-    if not all(text is None or isinstance(text, str) for text in texts):
+    if bytes in map(type, texts):
         raise InvalidModelError(f"A tag is no text: {str(texts)[:80]}", AGAIN)
     stack, provenance, shared, sharing = texts
     return Tag(
         stacks.read(stack or ""),
-        _one_of(Provenance, provenance or "unknown", PROVENANCE),
+        _PROVENANCES.get(provenance or "unknown") or _one_of(Provenance, provenance, PROVENANCE),
         () if shared is None else calls(shared, SHARED),
         None if sharing is None else _one_of(Sharing, sharing, SHARING),
     )
 
 
-def _one_of(kind: Any, text: str, where: str) -> Any:
+def _one_of(kind: Any, text: Optional[str], where: str) -> Any:
     try:
         return kind(text)
     except ValueError:
         accepted = ", ".join(map(str, kind))
         raise InvalidModelError(
-            f"{where} is {text[:80]!r}; accepted are {accepted}.", AGAIN
+            f"{where} is {str(text)[:80]!r}; accepted are {accepted}.", AGAIN
         ) from None
 
 

@@ -9,6 +9,7 @@ at the end of a message can be cut out again, and what remains are torch's own b
     after:   model { graph { node { Relu ... ENTRIES } } ENTRIES },  with the lengths around them
 """
 
+from functools import lru_cache
 from typing import (
     Callable,
     Dict,
@@ -94,26 +95,31 @@ _Plan = Callable[[str, int, int], Optional[_Change]]
 
 def entry(kind: str, key: str, value: str) -> bytes:
     """One metadata entry, to append to a message of this kind."""
-    raw = key.encode(), value.encode()
-    body = b"".join(head(at, len(part)) + part for at, part in zip((_KEY, _VALUE), raw))
-    return head(PROPS[kind], len(body)) + body
+    return _closed(*_opened(kind, key), value.encode())
 
 
 class Opened:
     """An entry of which a piece in the middle is still to come, for many messages."""
 
     def __init__(self, kind: str, key: str, before: str, after: str) -> None:
-        raw = key.encode()
-        self._key = head(_KEY, len(raw)) + raw
-        self._field = head(PROPS[kind], 0)[:-1]
-        self._value = head(_VALUE, 0)[:-1]
+        self._field, self._key = _opened(kind, key)
         self._before, self._after = before.encode(), after.encode()
 
     def closed(self, middle: str) -> bytes:
         """The entry with this piece."""
-        value = self._before + middle.encode() + self._after
-        body = self._key + self._value + number(len(value)) + value
-        return self._field + number(len(body)) + body
+        return _closed(self._field, self._key, self._before + middle.encode() + self._after)
+
+
+@lru_cache(maxsize=64)
+def _opened(kind: str, key: str) -> Tuple[bytes, bytes]:
+    """What stands before an entry, and in it before the length of its value."""
+    raw = key.encode()
+    return head(PROPS[kind], 0)[:-1], head(_KEY, len(raw)) + raw + head(_VALUE, 0)[:-1]
+
+
+def _closed(field: bytes, key: bytes, value: bytes) -> bytes:
+    size = number(len(value))
+    return b"".join((field, number(len(key) + len(size) + len(value)), key, size, value))
 
 
 def _has_bodies(data: bytes, at: int, end: int) -> bool:
