@@ -37,7 +37,10 @@ def model():
         helper.make_node("Gemm", ["x"], ["y"], name="gemm", alpha=2.0),
         helper.make_node("Twice", ["y"], ["t"], domain="mine"),
     ]
-    weights = [helper.make_tensor("w", TensorProto.FLOAT, [2000], bytes(8000), raw=True)]
+    weights = [
+        helper.make_tensor(name, TensorProto.FLOAT, [2000], bytes(8000), raw=True)
+        for name in ("w", "untagged")
+    ]
     outside = TensorProto(name="far", data_type=1, data_location=TensorProto.EXTERNAL)
     outside.external_data.add(key="location", value="weights.bin")
     graph = helper.make_graph(nodes, "g", [value], [], [*weights, outside])
@@ -117,9 +120,10 @@ def test_without_weights():
 
 def test_where_weights_stand():
     data = model().SerializeToString()
-    ((begin, end),) = wire.weights(data)
-    assert data[begin:end].endswith(bytes(8000))
-    assert end - begin < 8010
+    spans = list(wire.weights(data))
+    assert len(spans) == 2
+    assert all(data[begin:end].endswith(bytes(8000)) for begin, end in spans)
+    assert all(end - begin < 8010 for begin, end in spans)
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 300, 20000])
