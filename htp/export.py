@@ -73,9 +73,11 @@ def export(
             path=destination.scratch_path,
         )
         data, capture = record(request, spec)
-        chunks, outline = encode.with_tags(data, capture, complete(capture), spec.name)
-        destination.commit(chunks)
-    return TaggedModel(chunks, outline, folder=destination.folder)
+        tags = complete(capture)
+        file = encode.with_tags(data, capture, tags, spec.name, destination.scratch)
+        destination.commit(file.chunks)
+    file.folder = destination.folder
+    return TaggedModel(file)
 
 
 def record(request: "Request", spec: registry.BackendSpec) -> Tuple[bytes, "Capture"]:

@@ -1,12 +1,26 @@
 """A model with its tags: what ``htp.export`` returns and ``htp.load`` reads."""
 
-import os
-from typing import TYPE_CHECKING, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from htp.errors import InvalidModelError, UnknownModuleError, did_you_mean
-from htp.file import keys as metadata
+from htp.file import sources
 from htp.file import store as files
-from htp.file import wire
+from htp.file.document import nodes_of
+from htp.file.garbage import no_search
+from htp.file.model_file import ModelFile
+from htp.file.origin import Origin
+from htp.file.tags import origin_of
 from htp.scope import Coverage, Stack, Tag
 from htp.tree import ModuleTree, build
 
@@ -20,21 +34,21 @@ class TaggedModel:
     """An ONNX model whose nodes say which module call they came from.
 
     Made by ``htp.export`` and ``htp.load``. The tags live in the nodes' metadata and nowhere else:
-    what is changed in ``model`` is seen by every method. Weights are parsed only when ``model`` or
-    ``nodes`` is used, and weights in data files are never loaded.
+    what is changed in ``model`` is seen by every method. Weights are parsed only when ``model``,
+    ``nodes`` or ``find`` is used, and weights in data files are never loaded.
+
+    It can be pickled and copied. A copy has a life of its own: what is stripped from one stays in
+    the other; ``copy.copy`` shares ``model`` if it was parsed already, ``copy.deepcopy`` does not.
+
+    Args:
+        file: the model and its tags.
     """
 
-    def __init__(
-        self,
-        chunks: Sequence[wire.Chunk],
-        outline: Callable[[], bytes],
-        folder: Optional[str] = None,
-    ) -> None:
-        self._chunks: Sequence[wire.Chunk] = chunks
-        self._make_outline = outline
-        self._outline: Optional[onnx.ModelProto] = None
-        self._proto: Optional[onnx.ModelProto] = None
-        self._folder = folder
+    def __init__(self, file: ModelFile) -> None:
+        self._file = file
+
+    def __copy__(self) -> "TaggedModel":
+        return TaggedModel(self._file.copy())
 
     def __repr__(self) -> str:
         made = f"backend={self.backend!r}, torch={self.torch!r}" if self.backend else "inferred"
@@ -43,37 +57,14 @@ class TaggedModel:
     @property
     def model(self) -> "onnx.ModelProto":
         """The model. Tensors in data files stay there (``onnx.load_external_data_for_model``)."""
-        if self._proto is None:
-            self._proto = _parse(wire.join(self._chunks))
-            self._chunks = ()
-        return self._proto
-
-    @property
-    def _view(self) -> "onnx.ModelProto":
-        if self._proto is not None:
-            return self._proto
-        if self._outline is None:
-            self._outline = _parse(self._make_outline())
-        return self._outline
-
-    def _read(self, node: "onnx.NodeProto") -> Tag:
-        props = {prop.key: prop.value for prop in node.metadata_props}
-        tag = metadata.decode(props)
-        if tag is not None:
-            return tag
-        return metadata.infer(props, node.name) if self.schema is None else Tag()
-
-    def _tags(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:
-        for node in metadata.nodes_of(self._view):
-            yield node, self._read(node)
+        return self._file.proto
 
     def nodes(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:
         """Every node with its tag: main graph and nested bodies, then bodies of called functions.
 
         A node comes before the nodes of its bodies. A function that nothing calls is left out.
         """
-        for node in metadata.nodes_of(self.model):
-            yield node, self._read(node)
+        return self._file.nodes()
 
     def tag(self, name: str) -> Tag:
         """The tag of the node that has this name, or that computes the value of this name.
@@ -81,16 +72,17 @@ class TaggedModel:
         Raises:
             UnknownModuleError: no node has or computes it.
         """
-        known: List[str] = []
-        by_value: Optional[Tag] = None
-        for node, tag in self._tags():
+        maker: Optional[onnx.NodeProto] = None
+        for node in nodes_of(self._file.outline) if name else ():
             if node.name == name:
-                return tag
-            if by_value is None and name in node.output:
-                by_value = tag
-            known.extend((node.name, *node.output))
-        if by_value is not None and name:
-            return by_value
+                return self._file.tag(node)
+            if maker is None and name in node.output:
+                maker = node
+        if maker is not None:
+            return self._file.tag(maker)
+        known = (
+            each for node in nodes_of(self._file.outline) for each in (node.name, *node.output)
+        )
         raise UnknownModuleError(
             f"No node is called {name!r}, and none computes a value of that name.",
             did_you_mean(name, known),
@@ -110,59 +102,74 @@ class TaggedModel:
             UnknownModuleError: no module that owns a node matches.
         """
         matches: Dict[Stack, bool] = {}
-        found = False
-        for _, tag in self._tags():
-            if tag.stack not in matches:
-                matches[tag.stack] = _matches(pattern, tag.stack)
-                found = found or matches[tag.stack]
-        if not found:
+        named = _pattern(pattern)
+        found = []
+        with no_search():
+            for node, tag in self.nodes():
+                matching = matches.get(tag.stack)
+                if matching is None:
+                    matching = matches[tag.stack] = named(tag.stack)
+                if matching and op_type in (None, node.op_type):
+                    found.append((node, tag))
+        if not any(matches.values()):
             paths = [str(call) for stack in matches for call in stack]
             raise UnknownModuleError(
                 f"No module that owns a node matches {pattern!r}.", did_you_mean(pattern, paths)
             )
-        return [
-            (node, tag)
-            for node, tag in self.nodes()
-            if matches.get(tag.stack) and op_type in (None, node.op_type)
-        ]
+        return found
 
     def tree(self) -> ModuleTree:
-        """The module calls with the coverage of their nodes, modules without nodes included."""
-        calls = self._model_prop(metadata.MODEL_CALLS)
-        stacks = metadata.decode_calls(calls) if calls else ()
-        return build((tag for _, tag in self._tags()), stacks)
+        """The module calls with the coverage of their nodes, modules without nodes included.
+
+        A file that several models were merged into has a root for each; see ``ModuleTree.joined``.
+        """
+        origins = self._file.origins
+        several = len(origins) > 1
+        tags = ((tag, origin_of(node) if several else "") for node, tag in self._file.seen())
+        with no_search():
+            return build(tags, [(o.calls, o.fingerprint if several else "") for o in origins])
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """For each initializer known to hold one: the parameters' or buffers' full names."""
-        names = {}
-        for tensor in self._view.graph.initializer:
-            for prop in tensor.metadata_props:
-                if prop.key == metadata.PARAMETER:
-                    names[tensor.name] = metadata.decode_parameter(prop.value)
-        return names
+        return self._file.parameters()
 
     @property
     def coverage(self) -> Coverage:
         """How many nodes are known in which way."""
-        return Coverage.of(tag for _, tag in self._tags())
+        return Coverage.of(tag for _, tag in self._file.seen())
 
-    def _model_prop(self, key: str) -> Optional[str]:
-        return next((p.value for p in self._view.metadata_props if p.key == key), None)
+    @property
+    def origins(self) -> Sequence[Origin]:
+        """The exports that the nodes come from.
+
+        None when HTP did not make the tags; several when models were merged into one file.
+        """
+        return self._file.origins
+
+    def _said(self, what: str) -> Optional[str]:
+        """What the origins say; all that they say where they don't agree."""
+        return ", ".join(dict.fromkeys(getattr(each, what) for each in self.origins)) or None
 
     @property
     def schema(self) -> Optional[str]:
         """Version of the tags' format; None when they were not made by HTP."""
-        return self._model_prop(metadata.MODEL_SCHEMA)
+        return self._said("schema")
 
     @property
     def backend(self) -> Optional[str]:
-        """Name of the backend that captured the tags; None when they were not made by HTP."""
-        return self._model_prop(metadata.MODEL_BACKEND)
+        """Name of the backend that captured the tags; None when they were not made by HTP.
+
+        Of a file with several origins that differ: all of them, as in ``"torchscript, fx"``.
+        """
+        return self._said("backend")
 
     @property
     def torch(self) -> Optional[str]:
-        """The torch that exported the model; None when the tags were not made by HTP."""
-        return self._model_prop(metadata.MODEL_TORCH)
+        """The torch that exported the model; None when the tags were not made by HTP.
+
+        Of a file with several origins that differ: all of them.
+        """
+        return self._said("torch")
 
     def save(self, f: Union[files.PathLike, files.Writable]) -> None:
         """Write the model with its tags, atomically. Data files are copied beside it, unread.
@@ -173,92 +180,53 @@ class TaggedModel:
         Raises:
             HTPError: it cannot be written, or a data file is missing.
         """
-        chunks = self._chunks if self._proto is None else [self._serialised()]
-        if isinstance(f, (str, os.PathLike)):
-            files.write(f, chunks, self._folder, _data_files(self._view))
-            return
-        files.pour(chunks, f)
-
-    def _serialised(self) -> bytes:
-        raw: bytes = self.model.SerializeToString()
-        return raw
+        self._file.save(f)
 
     def strip(self) -> "TaggedModel":
         """Take out everything that HTP wrote, in place: torch's own bytes are left.
 
+        What ``model`` gave before keeps its tags; ask for it again.
+
         Returns:
             This model, for chaining: ``htp.load("a.onnx").strip().save("b.onnx")``.
         """
-        if self._proto is not None:
-            self._chunks = [self._serialised()]
-            self._proto = None
-        self._chunks = wire.remove(wire.join(self._chunks), metadata.ours)
-        outline = wire.without_weights(wire.join(self._chunks))
-        self._make_outline, self._outline = (lambda: outline), None
+        self._file.strip()
         return self
 
 
-def _matches(pattern: str, stack: Stack) -> bool:
+def _pattern(pattern: str) -> Callable[[Stack], bool]:
+    """Whether a stack goes through a module that the pattern names."""
     import fnmatch
+    import re
 
+    match = re.compile(fnmatch.translate(pattern)).match
     if "@" in pattern:
-        names = [f"{call.path}@{call.call}" for call in stack]
-    else:
-        names = [call.path for call in stack]
-    return any(fnmatch.fnmatchcase(name, pattern) for name in names)
+        return lambda stack: any(match(f"{call.path}@{call.call}") for call in stack)
+    return lambda stack: any(match(call.path) for call in stack)
 
 
-def _data_files(model: "onnx.ModelProto") -> List[str]:
-    locations: Dict[str, None] = {}
-    for tensor in model.graph.initializer:
-        for entry in tensor.external_data:
-            if entry.key == "location":
-                locations[entry.value] = None
-    return list(locations)
-
-
-def _parse(data: bytes) -> "onnx.ModelProto":
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
-    except (DecodeError, ValueError, RuntimeError) as error:
-        raise InvalidModelError(
-            f"This is not an ONNX model, or it is damaged: {error}.", "export the model again."
-        ) from error
-    return model
-
-
-def load(f: files.PathLike) -> TaggedModel:
+def load(f: Any) -> TaggedModel:
     """Read a model and its tags. torch is not needed, and weights in data files stay there.
 
     Tags of other tools (torch's own metadata, ``winml.hierarchy``) and the node names of the
     TorchScript exporter are read as ``inferred`` when the file has no tags of HTP's.
 
     Args:
-        f: the file's path.
+        f: a path, an open binary file, the bytes of a file, an ``onnx.ModelProto`` (which is not
+            copied: it is what ``model`` gives), or an ``onnx_ir.Model``.
 
     Raises:
         InvalidModelError: there is no such file, it is no ONNX model, it is damaged, or nothing in
             it tells of modules.
     """
-    name = os.fspath(f)
-    data = files.read(f)
-    outline = wire.without_weights(data)
-    if not _parse(outline).HasField("graph"):
+    file, name = sources.opened(f)
+    if not file.outline.HasField("graph"):
         raise InvalidModelError(
-            f"{name!r} is not an ONNX model: it has no graph.", "export the model again."
+            f"{name} is not an ONNX model: it has no graph.", "export the model again."
         )
-    model = TaggedModel([data], lambda: outline, folder=os.path.dirname(os.path.realpath(f)))
-    if model.schema not in (None, metadata.SCHEMA):
+    if not file.origins and not any(tag.stack for _, tag in file.seen()):
         raise InvalidModelError(
-            f"{name!r} has tags of schema {model.schema!r}; this HTP reads {metadata.SCHEMA!r}.",
-            "install a newer HTP.",
-        )
-    if model.schema is None and model.coverage.unknown == model.coverage.total:
-        raise InvalidModelError(
-            f"{name!r} has no tags, and neither metadata nor node names tell of modules.",
+            f"{name} has no tags, and neither metadata nor node names tell of modules.",
             "export it with htp.export.",
         )
-    return model
+    return TaggedModel(file)

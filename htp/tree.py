@@ -1,11 +1,18 @@
 """The tree of module calls, with the nodes that each one owns."""
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, Iterator, List, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from htp.scope import Coverage, ModuleCall, Stack, Tag
 
 __all__ = ["ModuleTree", "build"]
+
+NOTHING = Coverage()
+NONE = [0, 0, 0, 0]
+PLACES = {provenance: place for place, (provenance, _) in enumerate(NOTHING)}
+Counts = Tuple[int, ...]
+"""Nodes of each provenance, in the order of a coverage."""
+Calls = Iterable[Tuple[ModuleCall, int]]
 
 
 @dataclass
@@ -16,57 +23,125 @@ class ModuleTree:
         call: the module call; the root's path is ``""``.
         children: the calls made by this one.
         own: coverage of the nodes that this call owns itself.
+        total: coverage of the nodes of this call and of everything below it.
         unknown: on the root only: nodes of which nothing is known.
+        joined: the file holds several exported models. This is no module call, and its
+            ``children`` are the models' roots, each with its own nodes.
     """
 
     call: ModuleCall
     children: List["ModuleTree"] = field(default_factory=list)
-    own: Coverage = field(default_factory=Coverage)
+    own: Coverage = NOTHING
+    total: Coverage = NOTHING
     unknown: int = 0
+    joined: bool = False
 
     @property
-    def total(self) -> Coverage:
-        """Coverage of the nodes of this call and of everything below it."""
-        sums = {
-            str(provenance): sum(getattr(branch.own, str(provenance)) for branch in self.walk())
-            for provenance, _ in self.own
-        }
-        return Coverage(**sums)
+    def roots(self) -> List["ModuleTree"]:
+        """The root of each exported model: of one, unless models were merged into one file."""
+        return self.children if self.joined else [self]
 
     def walk(self) -> Iterator["ModuleTree"]:
         """This call and everything below it, parents first."""
-        yield self
-        for child in self.children:
-            yield from child.walk()
+        pending = [self]
+        while pending:
+            branch = pending.pop()
+            yield branch
+            pending.extend(reversed(branch.children))
 
 
-def build(tags: Iterable[Tag], calls: Sequence[Stack] = ()) -> ModuleTree:
+class _Growing:
+    """The trees of all origins while they grow: a branch is known by its parent and its call."""
+
+    def __init__(self) -> None:
+        self.roots: List[ModuleTree] = []
+        self._below: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
+        self._above: Dict[Tuple[str, Stack], Optional[ModuleTree]] = {}
+        self._counts: Dict[int, List[int]] = {}
+        self._coverages: Dict[Counts, Coverage] = {(0, 0, 0, 0): NOTHING}
+
+    def branch(self, parent: Optional[ModuleTree], call: ModuleCall, origin: str) -> ModuleTree:
+        """The branch of a call; it grows where there is none yet."""
+        place = (id(parent) if parent else origin, call)
+        found = self._below.get(place)
+        if found is None:
+            found = self._below[place] = ModuleTree(call)
+            (self.roots if parent is None else parent.children).append(found)
+        return found
+
+    def grow(self, calls: Calls, origin: str) -> None:
+        """Add module calls, given in order with their depth."""
+        above: List[ModuleTree] = []
+        for call, depth in calls:
+            del above[depth:]
+            above.append(self.branch(above[-1] if above else None, call, origin))
+
+    def own(self, tag: Tag, origin: str, count: int) -> None:
+        """Say that nodes have this tag."""
+        above = (origin, tag.stack[:-1])
+        branch = self._above.get(above)
+        if branch is None:
+            for call in tag.stack[:-1]:
+                branch = self.branch(branch, call, origin)
+            self._above[above] = branch
+        branch = self.branch(branch, tag.stack[-1], origin)
+        counts = self._counts.get(id(branch))
+        if counts is None:
+            counts = self._counts[id(branch)] = [0, 0, 0, 0]
+        counts[PLACES[tag.provenance]] += count
+
+    def _coverage(self, counts: Sequence[int]) -> Coverage:
+        key = tuple(counts)
+        found = self._coverages.get(key)
+        if found is None:
+            found = self._coverages[key] = Coverage(*key)
+        return found
+
+    def add_up(self, root: ModuleTree) -> None:
+        """Say what each branch owns, and what with everything below: children before parents."""
+        for branch in reversed(list(root.walk())):
+            counts = self._counts.get(id(branch))
+            if counts is not None:
+                branch.own = branch.total = self._coverage(counts)
+            if branch.children:
+                below = [self._counts.get(id(child), NONE) for child in branch.children]
+                counts = list(map(sum, zip(counts or NONE, *below)))
+                branch.total = self._coverage(counts)
+            if counts is not None:
+                self._counts[id(branch)] = counts
+
+
+def build(tags: Iterable[Tuple[Tag, str]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:
     """Build the tree.
 
     Args:
-        tags: of every node.
-        calls: every module call in order, also of modules whose nodes were all folded away.
+        tags: of every node, with the origin of each.
+        calls: for each origin every module call in order with its depth, also of modules whose
+            nodes were all folded away.
     """
-    owned: Dict[Stack, List[Tag]] = {}
-    unknown = 0
-    for tag in tags:
-        if tag.stack:
-            owned.setdefault(tag.stack, []).append(tag)
+    growing = _Growing()
+    for rows, origin in calls:
+        growing.grow(rows, origin)
+    counted: Dict[Tuple[int, str], List[Any]] = {}
+    for tag, origin in tags:  # most tags are one object for many nodes
+        row = counted.get((id(tag), origin))
+        if row is None:
+            counted[id(tag), origin] = [tag, origin, 1]
         else:
-            unknown += 1
-    branches: Dict[Stack, ModuleTree] = {}
-
-    def branch(stack: Stack) -> ModuleTree:
-        if stack not in branches:
-            branches[stack] = ModuleTree(stack[-1])
-            if len(stack) > 1:
-                branch(stack[:-1]).children.append(branches[stack])
-        return branches[stack]
-
-    for stack in [*calls, *owned]:
-        if stack:
-            branch(stack).own = Coverage.of(owned.get(stack, ()))
-    root = next((b for stack, b in branches.items() if len(stack) == 1), None)
-    root = root or ModuleTree(ModuleCall("", "", 0))
+            row[2] += 1
+    unknown = 0
+    for tag, origin, count in counted.values():
+        if tag.stack:
+            growing.own(tag, origin, count)
+        else:
+            unknown += count
+    root = _joined(growing.roots)
     root.unknown = unknown
+    growing.add_up(root)
     return root
+
+
+def _joined(roots: List[ModuleTree]) -> ModuleTree:
+    if len(roots) == 1:
+        return roots[0]
+    return ModuleTree(ModuleCall("", "", 0), roots, joined=bool(roots))

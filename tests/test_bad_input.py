@@ -336,12 +336,57 @@ def test_tags_that_cannot_be_read(tagged_file, tmp_path, value):
 
 def test_tags_of_another_schema(tagged_file, tmp_path):
     newer = onnx.load(str(tagged_file))
-    for prop in newer.metadata_props:
-        if prop.key == "pkg.htp.schema":
-            prop.value = "99"
+    (entry,) = [prop for prop in newer.metadata_props if prop.key.startswith("pkg.htp.")]
+    entry.value = entry.value.replace('"schema":"2"', '"schema":"99"')
     path = tmp_path / "model.onnx"
     onnx.save(newer, str(path))
     load_fails(path, "schema '99'", "newer HTP")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "7",
+        "[]",
+        "{",
+        '{"schema":"2","calls":7}',
+        '{"schema":"2","calls":[["","m.M",0]]}',
+        '{"schema":"2","calls":[["","m.M",0,1]]}',
+        '{"schema":"2","calls":[["","m.M",true,0]]}',
+        '{"schema":"2","torch":7}',
+        '{"schema":"2","calls":[["","m.M",' + "9" * 99999 + ",0]]}",
+        "[" * 9999,
+    ],
+)
+def test_an_origin_that_cannot_be_read(tagged_file, tmp_path, value):
+    damaged = onnx.load(str(tagged_file))
+    (entry,) = [prop for prop in damaged.metadata_props if prop.key.startswith("pkg.htp.")]
+    entry.value = value
+    path = tmp_path / "model.onnx"
+    onnx.save(damaged, str(path))
+    load_fails(path)
+
+
+def test_no_name_names_no_node(tagged_file):
+    with pytest.raises(htp.UnknownModuleError, match="No node is called ''"):
+        htp.load(tagged_file).tag("")
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (3, "A model cannot be read from int."),
+        (None, "A model cannot be read from NoneType."),
+        (b"", "The bytes are empty."),
+        (b"not a model", "not an ONNX model"),
+        (io.StringIO("text"), "gives str, not bytes"),
+        (io.BytesIO(), "The bytes of the open file are empty."),
+        (onnx.ModelProto(), "The model is not an ONNX model: it has no graph."),
+    ],
+)
+def test_load_of_what_holds_no_model(source, text):
+    load_fails(source, text)
 
 
 def test_metadata_is_never_evaluated(tagged_file, tmp_path):

@@ -35,7 +35,8 @@ SIGNATURES = {
 
 MEMBERS = {
     "TaggedModel": [
-        *("backend", "coverage", "find", "model", "nodes", "parameters", "save", "schema"),
+        *("backend", "coverage", "find", "model", "nodes", "origins"),
+        *("parameters", "save", "schema"),
         *("strip", "tag", "torch", "tree"),
     ],
     "Tag": ["call", "of", "owner", "path", "provenance", "shared", "sharing", "stack", "type"],

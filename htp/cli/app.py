@@ -170,6 +170,7 @@ def nodes(model: str, pattern: str, op_type: Optional[str], as_json: bool) -> No
             "provenance": str(tag.provenance),
             "stack": [call._asdict() for call in tag.stack],
             "shared": [call._asdict() for call in tag.shared],
+            "sharing": tag.sharing and str(tag.sharing),
         }
         for node, tag in found
     ]

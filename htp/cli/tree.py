@@ -29,7 +29,8 @@ class Row:
     """A line of the tree: a module call, or all calls of a module under the same parent.
 
     Attributes:
-        name: the path below the parent's; the full path where it does not begin with it.
+        name: the path below the parent's; the full path where it does not begin with it. Above the
+            roots of several models that were merged into one file, how many they are.
         first: the module call, or the first one.
         calls: how many calls this line stands for.
         own: nodes that exactly these calls own.
@@ -53,7 +54,12 @@ def rows(root: ModuleTree, apart: bool = False, depth: Optional[int] = None) -> 
         depth: levels below the root; None for all. Counts always include what is left out.
     """
     key: Callable[[ModuleCall], object] = (lambda call: call) if apart else (lambda call: call.path)
-    return _row([root], "", key, apart, depth)
+    if not root.joined:
+        return _row([root], "", key, apart, depth)
+    row = _row([root], "", key, apart, 0)
+    row.name = f"({len(root.children)} models)"
+    row.children = [_row([each], "", key, apart, depth) for each in root.children]
+    return row
 
 
 def _row(

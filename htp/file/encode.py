@@ -1,10 +1,11 @@
 """From tags to the bytes of a file."""
 
-from typing import Callable, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from htp import torch_release, version
 from htp.errors import CaptureError, InvalidModelError
-from htp.file import keys, wire
+from htp.file import keys, origin, wire
+from htp.file.model_file import ModelFile
 from htp.graph.parameters import parameters
 from htp.graph.records import Capture
 from htp.scope import Tag
@@ -13,31 +14,55 @@ __all__ = ["with_tags"]
 
 
 def with_tags(
-    data: bytes, capture: Capture, tags: Sequence[Tag], backend: str
-) -> Tuple[Sequence[wire.Chunk], Callable[[], bytes]]:
-    """The model with its tags, in pieces; and how to make the same without weights.
+    data: bytes,
+    capture: Capture,
+    tags: Sequence[Tag],
+    backend: str,
+    beside: Optional[str] = None,
+) -> ModelFile:
+    """The model with its tags.
+
+    Args:
+        data: the model as torch wrote it.
+        capture: what was heard of it.
+        tags: of every node, in document order.
+        backend: the name of the backend that heard it.
+        beside: the folder that torch wrote data files to, and nothing else was written to.
 
     Raises:
         CaptureError: the tags are not those of this model.
     """
-    unused = {id(node) for body in capture.after.uncalled() for node in body.walk()}
-    entries = [
-        []
-        if id(node) in unused
-        else keys.encode(tag, node.name, node.op.rpartition("::")[2], node.keys)
-        for node, tag in zip(capture.after.walk(), tags)
-    ]
+    release = torch_release.TORCH or ""
+    stacks = (call.stack for call in capture.calls)
+    made = origin.encode(backend, release, version.VERSION, stacks)
+    mark = origin.fingerprint(made, data, beside)
+    nodes = _nodes(capture, tags, mark)
     tensors = {name: keys.encode_parameter(names) for name, names in parameters(capture).items()}
-    stacks = [call.stack for call in capture.calls]
-    model = keys.encode_model(backend, torch_release.TORCH or "", version.VERSION, stacks)
+    model = wire.entry("model", f"{keys.PREFIX}{mark}", made)
 
     def outline() -> bytes:
-        return wire.join(wire.append(wire.without_weights(data), entries, tensors, model))
+        return wire.join(wire.append(wire.without_weights(data), nodes, tensors, model))
 
     try:
-        return wire.append(data, entries, tensors, model), outline
+        return ModelFile(wire.append(data, nodes, tensors, model), outline)
     except InvalidModelError as error:
         raise CaptureError(
             f"What backend {backend!r} recorded is not what torch wrote: {error}",
             "this is a defect of the backend; please report it with the model.",
         ) from error
+
+
+def _nodes(capture: Capture, tags: Sequence[Tag], mark: str) -> List[bytes]:
+    """The entries of every node. A function that nothing calls is no part of the model."""
+    unused = {id(node) for body in capture.after.uncalled() for node in body.walk()}
+    templates: Dict[Tuple[Tag, Tuple[str, ...]], keys.Template] = {}
+    entries = []
+    for node, tag in zip(capture.after.walk(), tags):
+        if unused and id(node) in unused:
+            entries.append(b"")
+            continue
+        template = templates.get((tag, node.keys))
+        if template is None:
+            template = templates[tag, node.keys] = keys.Template(tag, mark, node.keys)
+        entries.append(template.fill(node.name, node.op.rpartition("::")[2]))
+    return entries

@@ -1,278 +1,211 @@
-"""The keys that HTP writes into a file, and the dialects of other tools that it reads.
+"""HTP's own keys in nodes and initializers: how they are written, read, and told from others'.
 
-HTP appends its entries to a message in one block that begins with ``pkg.htp.stack``. The dialect
-keys that it adds for other readers stand behind it, so what HTP wrote can be told from what the
-exporter wrote, and taken out again.
+A node of schema 2 has ``stack``, ``path``, ``provenance`` and ``origin``; where it stands for
+several calls, ``shared`` and ``sharing``; and where HTP did not add all dialect keys (see
+``dialects``), ``dialects`` names those that it did. So what HTP wrote is told from what the
+exporter wrote by what the node says of itself, whatever order a tool leaves the entries in.
+
+Schema 1 had neither ``origin``, ``sharing`` nor ``dialects``: there the dialect keys that HTP added
+stand behind the block that begins with ``stack``, ``path``, ``provenance``.
 """
 
 import json
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Dict,
-    Iterable,
-    Iterator,
-    List,
-    Optional,
-    Sequence,
-    Set,
-    Tuple,
-)
+import re
+from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from htp.errors import InvalidModelError
-from htp.scope import UNKNOWN, ModuleCall, Provenance, Stack, Tag
+from htp.file import wire
+from htp.file.dialects import ADDED, Written
+from htp.scope import ModuleCall, Provenance, Sharing, Stack, Tag
 
-if TYPE_CHECKING:
-    import onnx
+__all__ = ["Template", "decode", "decode_parameter", "encode_parameter", "ours", "rows"]
 
-__all__ = ["decode", "encode", "encode_model", "encode_parameter", "infer", "nodes_of", "ours"]
+PREFIX = "pkg.htp."
+STACK = f"{PREFIX}stack"
+PATH = f"{PREFIX}path"
+PROVENANCE = f"{PREFIX}provenance"
+SHARED = f"{PREFIX}shared"
+SHARING = f"{PREFIX}sharing"
+ORIGIN = f"{PREFIX}origin"
+DIALECTS = f"{PREFIX}dialects"
+PARAMETER = f"{PREFIX}parameter"
 
-SCHEMA = "1"
-"""Version of the format below; a reader accepts the schemas that it knows."""
+AGAIN = "the file was damaged or changed by another tool; export it again."
 
-STACK = "pkg.htp.stack"
-PATH = "pkg.htp.path"
-PROVENANCE = "pkg.htp.provenance"
-SHARED = "pkg.htp.shared"
-PARAMETER = "pkg.htp.parameter"
-MODEL_SCHEMA = "pkg.htp.schema"
-MODEL_BACKEND = "pkg.htp.backend"
-MODEL_TORCH = "pkg.htp.torch"
-MODEL_VERSION = "pkg.htp.version"
-MODEL_CALLS = "pkg.htp.calls"
-_PREFIX = "pkg.htp."
-
-NAMESPACE = "namespace"
-NAME_SCOPES = "pkg.torch.onnx.name_scopes"
-CLASS_HIERARCHY = "pkg.torch.onnx.class_hierarchy"
-_DIALECT = frozenset((NAMESPACE, NAME_SCOPES, CLASS_HIERARCHY))
-WINML = "winml.hierarchy.tag"
-
-_AGAIN = "the file was damaged or changed by another tool; export it again."
-
-Entries = List[Tuple[str, str]]
+_ADDED = frozenset(written.key for written in ADDED)
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+dumps = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+"""JSON without blanks."""
 
 
-def encode(tag: Tag, name: str, op: str, present: Sequence[str]) -> Entries:
-    """The entries of one node.
+def small(digits: str) -> int:
+    """A number that is read in no time: Python takes the square of its length."""
+    if len(digits) > 18:
+        raise ValueError("a number is too large")
+    return int(digits)
+
+
+loads = json.JSONDecoder(parse_int=small).decode
+"""What JSON holds."""
+
+
+class Template:
+    """The entries of all nodes that have one tag; only the nodes' names and operators differ.
 
     Args:
-        tag: what is known of the node.
-        name: the node's name, for the dialects.
-        op: the node's operator, for the dialects.
+        tag: what is known of the nodes.
+        origin: fingerprint of the export that wrote them.
         present: the keys that the exporter wrote; none of them is written again.
     """
-    entries = [
-        (STACK, _json([list(call) for call in tag.stack])),
-        (PATH, tag.path),
-        (PROVENANCE, str(tag.provenance)),
-    ]
+
+    def __init__(self, tag: Tag, origin: str, present: Collection[str]) -> None:
+        added = [row for row in ADDED if tag.stack and row.key not in present]
+        self._fixed = b"".join(
+            wire.entry("node", key, value) for key, value in _own(tag, origin, added)
+        )
+        self._added = [
+            (row, wire.Opened("node", row.key, row.calls(tag.stack), row.end)) for row in added
+        ]
+
+    def fill(self, name: str, op: str) -> bytes:
+        """The entries of one node, as bytes to append to it."""
+        parts = [opened.closed(row.node(name, op)) for row, opened in self._added]
+        return self._fixed + b"".join(parts)
+
+
+def _own(tag: Tag, origin: str, added: Sequence[Written]) -> Iterable[Tuple[str, str]]:
+    yield STACK, dumps([list(call) for call in tag.stack])
+    yield PATH, tag.path
+    yield PROVENANCE, str(tag.provenance)
     if tag.shared:
-        entries.append((SHARED, _json([list(call) for call in tag.shared])))
-    if tag.stack:
-        for key, write in _DIALECT_WRITERS.items():
-            if key not in present:
-                entries.append((key, write(tag, name, op)))
-    return entries
+        yield SHARED, dumps([list(call) for call in tag.shared])
+    if tag.sharing:
+        yield SHARING, str(tag.sharing)
+    yield ORIGIN, origin
+    if len(added) < len(ADDED):
+        yield DIALECTS, ",".join(row.key for row in added)
 
 
-def _namespace(tag: Tag, name: str, op: str) -> str:
-    scopes = [f"{call.path}: {call.type}" for call in tag.stack]
-    return "/".join([*scopes, f"{name.rpartition('/')[2]}: {op}"])  # readers split it at slashes
+def encode_parameter(names: Sequence[str]) -> bytes:
+    """The entry of one initializer."""
+    return wire.entry("tensor", PARAMETER, dumps(list(names)))
 
 
-_DIALECT_WRITERS: Dict[str, Callable[[Tag, str, str], str]] = {
-    NAMESPACE: _namespace,
-    CLASS_HIERARCHY: lambda tag, name, op: repr([*(call.type for call in tag.stack), op]),
-    NAME_SCOPES: lambda tag, name, op: repr([*(call.path for call in tag.stack), name]),
-}
-"""torch's own format, https://docs.pytorch.org/docs/stable/onnx_export.html: the last item of each
-list is the operation, ``namespace`` is what Model Explorer draws."""
+def ours(entries: wire.Props) -> List[bool]:
+    """Which entries of one message HTP wrote."""
+    props = dict(entries)
+    if ORIGIN in props:
+        added = props[DIALECTS].split(",") if DIALECTS in props else _ADDED
+        return [key.startswith(PREFIX) or (key in _ADDED and key in added) for key, _ in entries]
+    return _ours_by_order([key for key, _ in entries])
 
 
-def encode_parameter(names: Sequence[str]) -> Entries:
-    """The entries of one initializer."""
-    return [(PARAMETER, _json(list(names)))]
+def _ours_by_order(keys: Sequence[str]) -> List[bool]:
+    """In schema 1. Where a tool sorted the entries, it can't be told: what is doubtful stays."""
+    at = keys.index(STACK) if STACK in keys else len(keys)
+    intact = list(keys[at + 1 : at + 3]) == [PATH, PROVENANCE]
+    return [
+        key.startswith(PREFIX) or (intact and place > at and key in _ADDED)
+        for place, key in enumerate(keys)
+    ]
 
 
-def ours(keys: Sequence[str]) -> List[bool]:
-    """For the keys of one message in order: which entries HTP wrote."""
-    flags, behind = [], False
-    for key in keys:
-        behind = behind or key == STACK
-        flags.append(key.startswith(_PREFIX) or (behind and key in _DIALECT))
-    return flags
+def rows(held: Any, kinds: Tuple[type, ...], where: str) -> List[Sequence[Any]]:
+    """A list of rows whose columns have these types, or its JSON.
 
-
-def _calls(text: str, where: str) -> Tuple[ModuleCall, ...]:
+    Raises:
+        InvalidModelError: it is something else.
+    """
     try:
-        rows = json.loads(text)
-        calls = tuple(ModuleCall(path, kind, call) for path, kind, call in rows)
+        found = list(loads(held) if isinstance(held, str) else held)
+        for row in found:
+            if tuple(map(type, row)) != kinds:
+                wanted = ", ".join(kind.__name__ for kind in kinds)
+                raise TypeError(f"{str(row)[:80]} is no row of [{wanted}]")
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidModelError(
-            f"{where} is not a list of [path, type, call]: {text[:80]!r} ({error})",
-            _AGAIN,
+            f"{where} cannot be read: {str(held)[:80]!r} ({error})", AGAIN
         ) from error
-    for call in calls:
-        if not (isinstance(call.path, str) and isinstance(call.type, str)):
-            raise InvalidModelError(
-                f"{where} holds something else than text: {text[:80]!r}", _AGAIN
-            )
-        if not isinstance(call.call, int) or isinstance(call.call, bool):
-            raise InvalidModelError(
-                f"{where} holds a call that is no number: {text[:80]!r}", _AGAIN
-            )
-    return calls
+    return found
 
 
-def decode(props: Dict[str, str]) -> Optional[Tag]:
-    """The tag that HTP wrote into a node, or None where it wrote none.
+def calls(text: str, where: str) -> Tuple[ModuleCall, ...]:
+    """Module calls from a JSON list of ``[path, type, call]``."""
+    return tuple(map(ModuleCall._make, rows(text, (str, str, int), where)))
+
+
+class Stacks:
+    """Reads stacks. What one shares with an earlier one, its calls but the last, is read once."""
+
+    def __init__(self) -> None:
+        self._known: Dict[str, Stack] = {"[": ()}
+
+    def read(self, text: str) -> Stack:
+        """The stack that a node's metadata holds.
+
+        Raises:
+            InvalidModelError: it holds something else.
+        """
+        match = _LAST_CALL.match(text, text.rfind("["))
+        if match is None:
+            return calls(text, STACK)
+        before = text[: match.start()]
+        above = self._known.get(before)
+        if above is None:
+            above = self._known[before] = calls(text, STACK)[:-1]
+        path, kind, call = match.groups()
+        return (*above, ModuleCall(path, kind, int(call)))
+
+
+_PLAIN = r'"([^"\\\x00-\x1f]*)"'  # a text that stands for itself
+_LAST_CALL = re.compile(rf"\[{_PLAIN},{_PLAIN},(0|[1-9][0-9]{{0,17}})\]\]\Z")
+"""The last call of a stack, as HTP writes it where no text holds a backslash.
+
+It cannot begin within a text: the quotes from there on would be an odd number, and are four."""
+
+
+_PROVENANCES = {str(each): each for each in Provenance}
+
+
+def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:
+    """The tag that HTP wrote into a node.
+
+    Args:
+        texts: its ``stack``, ``provenance``, ``shared`` and ``sharing``; None what it has not.
+            Where the file holds no valid UTF-8, protobuf gives bytes.
+        stacks: those that were read before.
 
     Raises:
-        InvalidModelError: there is one, but it cannot be read.
+        InvalidModelError: it cannot be read.
     """
-    if STACK not in props:
-        return None
+    if bytes in map(type, texts):
+        raise InvalidModelError(f"A tag is no text: {str(texts)[:80]}", AGAIN)
+    stack, provenance, shared, sharing = texts
+    return Tag(
+        stacks.read(stack or ""),
+        _PROVENANCES.get(provenance or "unknown") or _one_of(Provenance, provenance, PROVENANCE),
+        () if shared is None else calls(shared, SHARED),
+        None if sharing is None else _one_of(Sharing, sharing, SHARING),
+    )
+
+
+def _one_of(kind: Any, text: Optional[str], where: str) -> Any:
     try:
-        provenance = Provenance(props.get(PROVENANCE, "unknown"))
+        return kind(text)
     except ValueError:
-        accepted = ", ".join(map(str, Provenance))
+        accepted = ", ".join(map(str, kind))
         raise InvalidModelError(
-            f"{PROVENANCE} is {props[PROVENANCE]!r}; accepted are {accepted}.", _AGAIN
+            f"{where} is {str(text)[:80]!r}; accepted are {accepted}.", AGAIN
         ) from None
-    shared = _calls(props[SHARED], SHARED) if SHARED in props else ()
-    return Tag(_calls(props[STACK], STACK), provenance, shared)
-
-
-def _encode_calls(stacks: Sequence[Stack]) -> str:
-    """Calls in order with their depth, which says who called them."""
-    return _json([[*stack[-1], len(stack) - 1] for stack in stacks if stack])
-
-
-def decode_calls(text: str) -> Tuple[Stack, ...]:
-    """The stacks of all module calls, from a model's metadata.
-
-    Raises:
-        InvalidModelError: they cannot be read.
-    """
-    stacks: List[Stack] = []
-    current: Stack = ()
-    try:
-        for path, kind, call, depth in json.loads(text):
-            if not 0 <= depth <= len(current):
-                raise ValueError(f"a call at depth {depth} below one at {len(current) - 1}")
-            current = (*current[:depth], ModuleCall(str(path), str(kind), int(call)))
-            stacks.append(current)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidModelError(f"{MODEL_CALLS} cannot be read: {error}.", _AGAIN) from error
-    return tuple(stacks)
 
 
 def decode_parameter(text: str) -> Tuple[str, ...]:
     """The names in an initializer's metadata."""
     try:
-        names = json.loads(text)
-    except ValueError:
+        names = loads(text)
+    except (ValueError, TypeError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InvalidModelError(f"{PARAMETER} is not a list of names: {text[:80]!r}", _AGAIN)
+        raise InvalidModelError(f"{PARAMETER} is not a list of names: {text[:80]!r}", AGAIN)
     return tuple(names)
-
-
-def encode_model(backend: str, torch: str, version: str, calls: Sequence[Stack]) -> Entries:
-    """The entries of the model itself."""
-    return [
-        (MODEL_SCHEMA, SCHEMA),
-        (MODEL_BACKEND, backend),
-        (MODEL_TORCH, torch),
-        (MODEL_VERSION, version),
-        (MODEL_CALLS, _encode_calls(calls)),
-    ]
-
-
-def nodes_of(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
-    """Every node in document order: a node, then its bodies; the functions that are called last.
-
-    A function that nothing calls (torch 2.5 writes two into every file) is no part of the model.
-    """
-    called: Set[Tuple[str, str]] = set()
-    pending = [model.graph.node]
-    while pending and model.functions:
-        new = {(node.domain, node.op_type) for node in _nodes(pending.pop())} - called
-        called |= new
-        pending += [body.node for body in model.functions if (body.domain, body.name) in new]
-    yield from _nodes(model.graph.node)
-    for function in model.functions:
-        if (function.domain, function.name) in called:
-            yield from _nodes(function.node)
-
-
-def _nodes(nodes: Iterable["onnx.NodeProto"]) -> Iterator["onnx.NodeProto"]:
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _nodes(attribute.g.node)
-            for graph in attribute.graphs:
-                yield from _nodes(graph.node)
-
-
-def infer(props: Dict[str, str], name: str) -> Tag:
-    """What another tool's metadata or the node's name tells of a node that HTP did not tag."""
-    for read in (_from_torch, _from_winml):
-        stack = read(props)
-        if stack:
-            return Tag(stack, Provenance.INFERRED)
-    stack = _from_name(name)
-    return Tag(stack, Provenance.INFERRED) if stack else UNKNOWN
-
-
-def _literal_list(text: Optional[str]) -> List[str]:
-    """A Python list of strings as torch writes it. Nothing is evaluated."""
-    import ast
-
-    try:
-        value = ast.literal_eval(text) if text else []
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return []
-    return value if isinstance(value, list) and all(isinstance(v, str) for v in value) else []
-
-
-def _from_torch(props: Dict[str, str]) -> Tuple[ModuleCall, ...]:
-    paths = _literal_list(props.get(NAME_SCOPES))[:-1]
-    types = _literal_list(props.get(CLASS_HIERARCHY))[:-1]
-    if len(paths) != len(types):
-        return ()
-    return tuple(ModuleCall(path, kind, 0) for path, kind in zip(paths, types))
-
-
-def _from_winml(props: Dict[str, str]) -> Tuple[ModuleCall, ...]:
-    """Its tag is a chain of class names, so the path is a chain of class names as well."""
-    names = [part for part in props.get(WINML, "").split("/") if part]
-    return tuple(
-        ModuleCall(".".join(names[1 : depth + 1]), name.partition(".")[0], 0)
-        for depth, name in enumerate(names)
-    )
-
-
-def _from_name(name: str) -> Tuple[ModuleCall, ...]:
-    """Names of the TorchScript exporter: ``/layer1/layer1.0/conv1/Conv``.
-
-    A scope that repeats its parent's name (a called container) stands for the parent as well.
-    """
-    if not name.startswith("/"):
-        return ()
-    path: List[str] = []
-    stack = [ModuleCall("", "", 0)]
-    for scope in name.split("/")[1:-1]:
-        if path and scope.startswith(path[-1] + "."):
-            path[-1] = scope
-        else:
-            path.append(scope)
-        stack.append(ModuleCall(".".join(path), "", 0))
-    return tuple(stack)

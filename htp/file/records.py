@@ -3,11 +3,12 @@
 from typing import Any
 
 from htp.file import wire
+from htp.file.document import bodies_of
 from htp.graph.records import GraphRecord, NodeRecord
 
 
 def record_bytes(data: bytes) -> GraphRecord:
-    """The record of a serialised ``ModelProto``, without owners."""
+    """The record of a serialised ``ModelProto``, without owners; its weights are not parsed."""
     import onnx
 
     return record_model(onnx.ModelProto.FromString(wire.without_weights(data)))
@@ -34,16 +35,12 @@ def record_graph(graph: Any) -> GraphRecord:
 
 
 def _node(node: Any) -> NodeRecord:
-    bodies = []
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            bodies.append(record_graph(attribute.g))
-        bodies.extend(record_graph(graph) for graph in attribute.graphs)
+    op, domain = node.op_type, node.domain
     return NodeRecord(
-        f"{node.domain}::{node.op_type}" if node.domain else node.op_type,
+        f"{domain}::{op}" if domain else op,
         list(node.input),
         list(node.output),
-        bodies=bodies,
+        bodies=[record_graph(graph) for graph in bodies_of(node)],
         name=node.name,
-        keys=tuple(prop.key for prop in node.metadata_props),
+        keys=tuple([prop.key for prop in node.metadata_props]),
     )

@@ -33,14 +33,15 @@ class Destination:
 
     Attributes:
         folder: folder of the written file, where its data files lie; None when there is none.
-        scratch_path: where torch may write, in a folder of this export's own; None when ``f`` is
+        scratch: the folder that torch may write to; nothing else writes there. None when ``f`` is
             not a path.
+        scratch_path: the model's file in that folder; None likewise.
     """
 
     def __init__(self, f: Union[PathLike, Writable, None]) -> None:
         self._file: Optional[Writable] = None
         self._target: Optional[str] = None
-        self._scratch: Optional[str] = None
+        self.scratch: Optional[str] = None
         self.folder: Optional[str] = None
         self.scratch_path: Optional[str] = None
         if f is None:
@@ -58,8 +59,8 @@ class Destination:
 
     def __enter__(self) -> "Destination":
         if self._target is not None:
-            self._scratch = _scratch_beside(self._target)
-            self.scratch_path = os.path.join(self._scratch, os.path.basename(self._target))
+            self.scratch = _scratch_beside(self._target)
+            self.scratch_path = os.path.join(self.scratch, os.path.basename(self._target))
         return self
 
     def __exit__(
@@ -68,8 +69,8 @@ class Destination:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        if self._scratch is not None:
-            _remove(self._scratch)
+        if self.scratch is not None:
+            _remove(self.scratch)
 
     def commit(self, chunks: Sequence[Chunk]) -> None:
         """Put the model, and the data files that torch wrote beside it, in their place.
@@ -79,9 +80,9 @@ class Destination:
         """
         if self._file is not None:
             pour(chunks, self._file)
-        elif self._target is not None and self._scratch is not None:
+        elif self._target is not None and self.scratch is not None:
             try:
-                _place(chunks, self._scratch, self._target)
+                _place(chunks, self.scratch, self._target)
             except OSError as error:
                 raise CaptureError(
                     f"Cannot write {self._target!r}: {error.strerror or error}.", _ROOM

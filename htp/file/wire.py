@@ -5,29 +5,72 @@ come out in another order. Appending entries to the protobuf messages in place d
 may stand in any order (https://protobuf.dev/programming-guides/encoding/#order), so what is added
 at the end of a message can be cut out again, and what remains are torch's own bytes.
 
-Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
+    before:  model { graph { node { Relu ... } } }
+    after:   model { graph { node { Relu ... ENTRIES } } ENTRIES },  with the lengths around them
 """
 
-from typing import Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from functools import lru_cache
+from typing import (
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from htp.errors import InvalidModelError
+from htp.file.protobuf import fields, head, integer, number, text
 
-__all__ = ["Props", "append", "join", "opset", "remove", "without_weights"]
+__all__ = [
+    "Chunk",
+    "Opened",
+    "Props",
+    "append",
+    "entry",
+    "join",
+    "opset",
+    "remove",
+    "weights",
+    "without_weights",
+]
 
 Props = Sequence[Tuple[str, str]]
 """Metadata entries in the order in which they are written."""
 
 Chunk = Union[bytes, memoryview]
 
-_MODEL_GRAPH, _MODEL_OPSETS, _MODEL_PROPS, _MODEL_FUNCTIONS = 7, 8, 14, 25
-_OPSET_VERSION = 2
-_GRAPH_NODE, _GRAPH_INITIALIZER = 1, 5
-_FUNCTION_NODE = 7
-_NODE_ATTRIBUTE, _NODE_PROPS = 5, 9
-_ATTRIBUTE_GRAPHS = (6, 11)
-_TENSOR_NAME, _TENSOR_PROPS = 8, 16
-_TENSOR_WEIGHTS = (4, 5, 6, 7, 9, 10, 11)
-_LENGTH_DELIMITED = 2
+SCHEMA: Dict[str, Dict[int, str]] = {
+    "model": {7: "graph", 25: "function"},
+    "graph": {1: "node", 5: "tensor"},
+    "function": {7: "node"},
+    "node": {5: "attribute"},
+    "attribute": {6: "graph", 11: "graph"},
+    "tensor": {},
+}
+"""Which fields of which message hold which message, as far as tags can stand below it:
+https://github.com/onnx/onnx/blob/main/onnx/onnx.proto"""
+
+PROPS = {"model": 14, "node": 9, "tensor": 16}
+"""The field of each message that holds its metadata."""
+
+_WEIGHTS = frozenset((4, 5, 6, 7, 9, 10, 11))  # of a tensor: float_data to uint64_data, raw_data
+_NAME = 8  # of a tensor
+_OPSETS, _OPSET_VERSION = 8, 2  # of a model, of one of its opsets
+_KEY, _VALUE = 1, 2  # of a metadata entry
+_SMALL = 4096
+"""Messages of fewer bytes are copied, to have fewer pieces; weights are larger where it matters."""
+
+
+class _Change(NamedTuple):
+    """What becomes of a message: the fields that go, by where they start and end; what is added."""
+
+    drop: Sequence[Tuple[int, int]] = ()
+    add: bytes = b""
 
 
 class _Message(NamedTuple):
@@ -37,284 +80,201 @@ class _Message(NamedTuple):
     size: int
 
 
-_DROP = _Message([], -1)
-_Visit = Callable[[int, int, int], Optional[_Message]]
+class _Cut(NamedTuple):
+    """A part of a message, and what stands in its place."""
+
+    start: int
+    end: int
+    chunks: Sequence[Chunk] = ()
+    size: int = 0
 
 
-def _damaged(what: str) -> InvalidModelError:
-    return InvalidModelError(
-        f"This is not an ONNX model, or it is damaged: {what}.", "export the model again."
+_NOTHING = _Change()
+_Plan = Callable[[str, int, int], Optional[_Change]]
+
+
+def entry(kind: str, key: str, value: str) -> bytes:
+    """One metadata entry, to append to a message of this kind."""
+    return _closed(*_opened(kind, key), value.encode())
+
+
+class Opened:
+    """An entry of which a piece in the middle is still to come, for many messages."""
+
+    def __init__(self, kind: str, key: str, before: str, after: str) -> None:
+        self._field, self._key = _opened(kind, key)
+        self._before, self._after = before.encode(), after.encode()
+
+    def closed(self, middle: str) -> bytes:
+        """The entry with this piece."""
+        return _closed(self._field, self._key, self._before + middle.encode() + self._after)
+
+
+@lru_cache(maxsize=64)
+def _opened(kind: str, key: str) -> Tuple[bytes, bytes]:
+    """What stands before an entry, and in it before the length of its value."""
+    raw = key.encode()
+    return head(PROPS[kind], 0)[:-1], head(_KEY, len(raw)) + raw + head(_VALUE, 0)[:-1]
+
+
+def _closed(field: bytes, key: bytes, value: bytes) -> bytes:
+    size = number(len(value))
+    return b"".join((field, number(len(key) + len(size) + len(value)), key, size, value))
+
+
+def _has_bodies(data: bytes, at: int, end: int) -> bool:
+    """Whether a node has nested graphs. Most have not, which a byte that is not there may show."""
+    if data.find(b"\x2a", at, end) < 0:  # how an attribute begins
+        return False
+    graphs = SCHEMA["attribute"]
+    return any(
+        inner[0] in graphs
+        for field in fields(data, at, end)
+        if field[0] in SCHEMA["node"]
+        for inner in fields(data, field[2], field[3])
     )
 
 
-def _other_count(how: str, tagged: Sequence[Props]) -> InvalidModelError:
-    return InvalidModelError(
-        f"The model has {how} nodes than the {len(tagged)} tagged.", "export the model again."
-    )
+def _edit(data: bytes, plan: _Plan) -> List[Chunk]:
+    """Rewrite a model; ``plan`` says of each message what becomes of it, None: leave it shut.
+
+    It is asked in document order: a node, then the nodes of its bodies; the functions last.
+    """
+    view = memoryview(data)
+
+    def message(kind: str, at: int, end: int) -> Optional[_Message]:
+        change = plan(kind, at, end)
+        if change is None:
+            return None
+        cuts = [_Cut(start, stop) for start, stop in change.drop]
+        children = SCHEMA[kind]
+        if children and (kind != "node" or _has_bodies(data, at, end)):
+            for field, start, value, stop in fields(data, at, end):
+                new = message(children[field], value, stop) if field in children else None
+                if new is not None:
+                    before = head(field, new.size)
+                    cuts.append(_Cut(start, stop, (before, *new.chunks), len(before) + new.size))
+            cuts.sort(key=lambda cut: cut.start)
+        return _pasted(view, at, end, cuts, change.add) if cuts or change.add else None
+
+    model = message("model", 0, len(data))
+    return [data] if model is None else model.chunks
 
 
-def _varint(view: memoryview, at: int, end: int) -> Tuple[int, int]:
-    value = shift = 0
-    while at < end and shift < 70:
-        byte = view[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    raise _damaged("a number runs past the end of its message")
-
-
-def _encode(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _fields(view: memoryview, at: int, end: int) -> Iterator[Tuple[int, int, int, int, int]]:
-    """``(field, wire type, start of the tag, start of the value, end of the value)``."""
-    while at < end:
-        start = at
-        tag, at = _varint(view, at, end)
-        field, wire = tag >> 3, tag & 7
-        value = at
-        if wire == 0:
-            _, at = _varint(view, at, end)
-        elif wire == 1:
-            at += 8
-        elif wire == 5:
-            at += 4
-        elif wire == _LENGTH_DELIMITED:
-            length, value = _varint(view, at, end)
-            at = value + length
-        else:
-            raise _damaged(f"wire type {wire} is unknown to ONNX")
-        if at > end:
-            raise _damaged("a message runs past the end of the file, which looks cut")
-        yield field, wire, start, value, at
-
-
-def _rewrite(view: memoryview, at: int, end: int, visit: _Visit) -> _Message:
-    """Copy a message field by field; ``visit`` may replace or drop the length-delimited ones."""
+def _pasted(view: memoryview, at: int, end: int, cuts: Sequence[_Cut], add: bytes) -> _Message:
     chunks: List[Chunk] = []
-    size, kept = 0, at
-    for field, wire, start, value, stop in _fields(view, at, end):
-        new = visit(field, value, stop) if wire == _LENGTH_DELIMITED else None
-        if new is None:
-            continue
-        if start > kept:
-            chunks.append(view[kept:start])
-            size += start - kept
-        if new is not _DROP:
-            head = _encode(field << 3 | _LENGTH_DELIMITED) + _encode(new.size)
-            chunks.append(head)
-            chunks.extend(new.chunks)
-            size += len(head) + new.size
-        kept = stop
-    if end > kept:
-        chunks.append(view[kept:end])
-        size += end - kept
-    return _Message(chunks, size)
-
-
-def _entry(field: int, key: str, value: str) -> bytes:
-    body = b""
-    for number, text in ((1, key), (2, value)):
-        raw = text.encode()
-        body += _encode(number << 3 | _LENGTH_DELIMITED) + _encode(len(raw)) + raw
-    return _encode(field << 3 | _LENGTH_DELIMITED) + _encode(len(body)) + body
-
-
-def _with_props(message: _Message, field: int, props: Props) -> _Message:
-    if not props:
-        return message
-    raw = b"".join(_entry(field, key, value) for key, value in props)
-    return _Message([*message.chunks, raw], message.size + len(raw))
-
-
-def _text(view: memoryview, at: int, end: int, wanted: int) -> str:
-    for field, wire, _, value, stop in _fields(view, at, end):
-        if field == wanted and wire == _LENGTH_DELIMITED:
-            return bytes(view[value:stop]).decode("utf-8", "replace")
-    return ""
-
-
-class _Editor:
-    """Walks model, graphs, nodes and tensors in document order; subclasses say what changes."""
-
-    def __init__(self, data: Chunk) -> None:
-        self.view = memoryview(data)
-
-    def model(self) -> _Message:
-        def visit(field: int, at: int, end: int) -> Optional[_Message]:
-            if field == _MODEL_GRAPH:
-                return self.graph(at, end)
-            if field == _MODEL_FUNCTIONS:
-                return self.function(at, end)
-            return None
-
-        return _rewrite(self.view, 0, len(self.view), visit)
-
-    def graph(self, at: int, end: int) -> _Message:
-        def visit(field: int, at: int, end: int) -> Optional[_Message]:
-            if field == _GRAPH_NODE:
-                return self.node(at, end)
-            if field == _GRAPH_INITIALIZER:
-                return self.tensor(at, end)
-            return None
-
-        return _rewrite(self.view, at, end, visit)
-
-    def function(self, at: int, end: int) -> _Message:
-        return _rewrite(
-            self.view,
-            at,
-            end,
-            lambda field, at, end: self.node(at, end) if field == _FUNCTION_NODE else None,
-        )
-
-    def node(self, at: int, end: int) -> _Message:
-        def visit(field: int, at: int, end: int) -> Optional[_Message]:
-            return self.attribute(at, end) if field == _NODE_ATTRIBUTE else None
-
-        return _rewrite(self.view, at, end, visit)
-
-    def attribute(self, at: int, end: int) -> Optional[_Message]:
-        fields = _fields(self.view, at, end)
-        if not any(field in _ATTRIBUTE_GRAPHS for field, _, _, _, _ in fields):
-            return None
-        return _rewrite(
-            self.view,
-            at,
-            end,
-            lambda field, at, end: self.graph(at, end) if field in _ATTRIBUTE_GRAPHS else None,
-        )
-
-    def tensor(self, at: int, end: int) -> Optional[_Message]:
-        return None
-
-
-class _Append(_Editor):
-    def __init__(self, data: Chunk, nodes: Iterator[Props], tensors: Mapping[str, Props]) -> None:
-        super().__init__(data)
-        self.nodes = nodes
-        self.tensors = tensors
-
-    def node(self, at: int, end: int) -> _Message:
-        props = next(self.nodes)  # before the bodies: document order
-        return _with_props(super().node(at, end), _NODE_PROPS, props)
-
-    def tensor(self, at: int, end: int) -> Optional[_Message]:
-        props = self.tensors.get(_text(self.view, at, end, _TENSOR_NAME))
-        if not props:
-            return None
-        return _with_props(_Message([self.view[at:end]], end - at), _TENSOR_PROPS, props)
-
-
-class _Remove(_Editor):
-    def __init__(self, data: Chunk, ours: Callable[[Sequence[str]], Sequence[bool]]) -> None:
-        super().__init__(data)
-        self.ours = ours
-
-    def _without(self, message: _Message, field: int) -> _Message:
-        raw = memoryview(join(message.chunks))
-        entries = [e for e in _fields(raw, 0, len(raw)) if e[0] == field]
-        keys = [_text(raw, value, stop, 1) for _, _, _, value, stop in entries]
-        drop = {e[3] for e, ours in zip(entries, self.ours(keys)) if ours}
-        if not drop:
-            return message
-        return _rewrite(raw, 0, len(raw), lambda _, at, end: _DROP if at in drop else None)
-
-    def model(self) -> _Message:
-        view = self.view
-        entries = [e for e in _fields(view, 0, len(view)) if e[0] == _MODEL_PROPS]
-        keys = [_text(view, value, stop, 1) for _, _, _, value, stop in entries]
-        drop = {e[3] for e, ours in zip(entries, self.ours(keys)) if ours}
-
-        def visit(field: int, at: int, end: int) -> Optional[_Message]:
-            if field == _MODEL_PROPS:
-                return _DROP if at in drop else None
-            if field == _MODEL_GRAPH:
-                return self.graph(at, end)
-            if field == _MODEL_FUNCTIONS:
-                return self.function(at, end)
-            return None
-
-        return _rewrite(view, 0, len(view), visit)
-
-    def node(self, at: int, end: int) -> _Message:
-        return self._without(super().node(at, end), _NODE_PROPS)
-
-    def tensor(self, at: int, end: int) -> Optional[_Message]:
-        fields = _fields(self.view, at, end)
-        if not any(field == _TENSOR_PROPS for field, _, _, _, _ in fields):
-            return None
-        return self._without(_Message([self.view[at:end]], end - at), _TENSOR_PROPS)
-
-
-class _WithoutWeights(_Editor):
-    def tensor(self, at: int, end: int) -> Optional[_Message]:
-        return _rewrite(
-            self.view,
-            at,
-            end,
-            lambda field, at, end: _DROP if field in _TENSOR_WEIGHTS else None,
-        )
+    size = end - at + len(add)
+    for cut in cuts:
+        chunks.append(view[at : cut.start])
+        chunks += cut.chunks
+        size += cut.size - (cut.end - cut.start)
+        at = cut.end
+    chunks += (view[at:end], add)
+    return _Message([join(chunks)] if size < _SMALL else chunks, size)
 
 
 def append(
-    data: Chunk, nodes: Sequence[Props], tensors: Mapping[str, Props], model: Props
+    data: bytes, nodes: Sequence[bytes], tensors: Mapping[str, bytes], model: bytes
 ) -> List[Chunk]:
     """Append metadata entries to a serialised ``ModelProto``.
 
     Args:
-        data: the model's bytes; they are not copied.
+        data: the model's bytes; weights are not copied.
         nodes: entries for every node in document order (a node, then its bodies; functions last).
         tensors: entries for initializers, by name.
         model: entries for the model itself.
 
     Returns:
-        The new model in pieces, most of them views of ``data``.
+        The new model in pieces, the large ones views of ``data``.
 
     Raises:
         InvalidModelError: the bytes are not a model, or have another number of nodes.
     """
     given = iter(nodes)
-    try:
-        message = _Append(data, given, tensors).model()
-    except (StopIteration, RuntimeError):
-        raise _other_count("more", nodes) from None
+
+    def plan(kind: str, at: int, end: int) -> Optional[_Change]:
+        if kind == "node":
+            added = next(given, None)
+            if added is None:
+                raise _other_count("more", nodes)
+            return _Change(add=added)
+        if kind == "tensor":
+            return _Change(add=tensors.get(text(data, at, end, _NAME), b"")) if tensors else None
+        return _Change(add=model) if kind == "model" else _NOTHING
+
+    chunks = _edit(data, plan)
     if next(given, None) is not None:
         raise _other_count("fewer", nodes)
-    return _with_props(message, _MODEL_PROPS, model).chunks
+    return chunks
 
 
-def remove(data: Chunk, ours: Callable[[Sequence[str]], Sequence[bool]]) -> List[Chunk]:
+def _other_count(how: str, tagged: Sequence[bytes]) -> InvalidModelError:
+    return InvalidModelError(
+        f"The model has {how} nodes than the {len(tagged)} tagged.", "export the model again."
+    )
+
+
+def remove(data: bytes, ours: Callable[[Props], Sequence[bool]]) -> List[Chunk]:
     """Take metadata entries out of a serialised ``ModelProto``.
 
     Args:
-        data: the model's bytes; they are not copied.
-        ours: for the keys of one message in order, which entries go.
+        data: the model's bytes; weights are not copied.
+        ours: for the entries of one message, which of them go.
     """
-    return _Remove(data, ours).model().chunks
+
+    def plan(kind: str, at: int, end: int) -> _Change:
+        if kind not in PROPS:
+            return _NOTHING
+        held = [field for field in fields(data, at, end) if field[0] == PROPS[kind]]
+        goes = ours([_read(data, value, stop) for _, _, value, stop in held]) if held else ()
+        return _Change([(start, stop) for (_, start, _, stop), going in zip(held, goes) if going])
+
+    return _edit(data, plan)
 
 
-def without_weights(data: Chunk) -> bytes:
-    """The same model with the contents of its initializers left out: quick to parse."""
-    return join(_WithoutWeights(data).model().chunks)
+def _read(data: bytes, at: int, end: int) -> Tuple[str, str]:
+    """Key and value of an entry, which stand in this order and are short, if not in another way."""
+    between = at + 2 + data[at + 1] if at + 1 < end else end
+    if between + 1 < end and data[at] == _KEY << 3 | 2 and data[between] == _VALUE << 3 | 2:
+        size = data[between + 1]
+        if between < at + 0x82 and size < 0x80 and between + 2 + size == end:
+            return str(data[at + 2 : between], "utf-8", "replace"), str(
+                data[between + 2 : end], "utf-8", "replace"
+            )
+    return text(data, at, end, _KEY), text(data, at, end, _VALUE)
 
 
-def opset(data: Chunk) -> Optional[int]:
+def weights(data: bytes) -> Iterator[Tuple[int, int]]:
+    """Where the contents of the main graph's initializers stand: from and to."""
+    for field, _, at, end in fields(data, 0, len(data)):
+        if SCHEMA["model"].get(field) == "graph":
+            for inner, _, start, stop in fields(data, at, end):
+                if SCHEMA["graph"].get(inner) == "tensor":
+                    for part, begin, _, close in fields(data, start, stop):
+                        if part in _WEIGHTS:
+                            yield begin, close
+
+
+def without_weights(data: bytes) -> bytes:
+    """The same model with the contents of its initializers left out: quick to parse.
+
+    Those of nested bodies stay: they are few, and looking for them means opening every node.
+    """
+
+    def plan(kind: str, at: int, end: int) -> Optional[_Change]:
+        if kind == "tensor":
+            parts = fields(data, at, end)
+            return _Change([(start, stop) for part, start, _, stop in parts if part in _WEIGHTS])
+        return _NOTHING if kind in ("model", "graph") else None
+
+    return join(_edit(data, plan))
+
+
+def opset(data: bytes) -> Optional[int]:
     """The version of the standard operators that a model says it uses; None where it says none."""
-    view = memoryview(data)
-    for field, _, _, start, stop in _fields(view, 0, len(view)):
-        if field == _MODEL_OPSETS and _text(view, start, stop, 1) in ("", "ai.onnx"):
-            for inner, _, _, at, end in _fields(view, start, stop):
-                if inner == _OPSET_VERSION:
-                    return _varint(view, at, end)[0]
+    for field, _, at, end in fields(data, 0, len(data)):
+        if field == _OPSETS and text(data, at, end, 1) in ("", "ai.onnx"):
+            return integer(data, at, end, _OPSET_VERSION)
     return None
 
 

@@ -15,7 +15,7 @@ from htp.testing.oracle import contamination
 from htp.testing.running import Workshop, shown
 from htp.testing.untouched import Snapshot
 
-__all__ = ["Harmless"]
+__all__ = ["Harmless", "Raises", "Unsupported"]
 
 
 class Raises(nn.Module):

@@ -100,6 +100,7 @@ def test_nodes_of_one_operator(demo, run):
     assert {row["path"] for row in found} == {"encoder.layer.0.mlp.0", "encoder.layer.0.mlp.2"}
     assert {row["op_type"] for row in found} == {"MatMul"}
     assert all(row["stack"][0]["path"] == "" for row in found)
+    assert {row["sharing"] for row in found} == {None}
 
 
 def test_nodes_without_a_name_are_called_by_their_output(demo, run):

@@ -1,0 +1,155 @@
+"""A model in whichever form it is needed: bytes, an outline without weights, or parsed."""
+
+import os
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from htp.errors import InvalidModelError
+from htp.file import keys, origin, store, wire
+from htp.file.document import nodes_of
+from htp.file.garbage import no_search
+from htp.file.tags import TagTable
+from htp.scope import Tag
+
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["ModelFile"]
+
+
+class ModelFile:
+    """The one thing that knows a model's bytes, outline, parsed form and folder.
+
+    Weights are held in one form at a time: as bytes until ``proto`` is asked for, then parsed. The
+    outline has none; it answers what only tags are needed for.
+
+    Args:
+        chunks: the serialised model, in pieces.
+        outline: makes the same without weights; None to make it from ``chunks``.
+        proto: the parsed model, in the place of both.
+        folder: where its data files lie; None when there is none.
+    """
+
+    def __init__(
+        self,
+        chunks: Sequence[wire.Chunk] = (),
+        outline: Optional[Callable[[], bytes]] = None,
+        proto: Optional["onnx.ModelProto"] = None,
+        folder: Optional[str] = None,
+    ) -> None:
+        self.folder = folder
+        self._chunks = chunks
+        self._make_outline = outline
+        self._outline: Optional[onnx.ModelProto] = None
+        self._proto = proto
+        self._tags = TagTable()
+        self._origins: Tuple[wire.Props, Sequence[origin.Origin]] = ((), ())
+
+    @property
+    def proto(self) -> "onnx.ModelProto":
+        """The model, parsed. From now on it is what this file is, with every change made in it."""
+        if self._proto is None:
+            self._proto = _parse(wire.join(self._chunks))
+            self._chunks, self._make_outline, self._outline = (), None, None
+        return self._proto
+
+    @property
+    def outline(self) -> "onnx.ModelProto":
+        """The model to look at: without weights, unless it was parsed with them anyway."""
+        if self._proto is not None:
+            return self._proto
+        if self._outline is None:
+            make = self._make_outline or (lambda: wire.without_weights(wire.join(self._chunks)))
+            self._outline = _parse(make())
+            self._make_outline = None
+        return self._outline
+
+    @property
+    def chunks(self) -> Sequence[wire.Chunk]:
+        """The model's bytes as they are now, in pieces."""
+        return self._chunks if self._proto is None else [self._proto.SerializeToString()]
+
+    def strip(self) -> None:
+        """Take out what HTP wrote."""
+        data = wire.join(self.chunks)
+        self._proto, self._outline, self._make_outline = None, None, None
+        self._chunks = wire.remove(data, keys.ours)
+
+    def save(self, f: Any) -> None:
+        """Write to a path, atomically and with the data files, or to a binary file object."""
+        if isinstance(f, (str, os.PathLike)):
+            store.write(f, self.chunks, self.folder, _data_files(self.outline))
+        else:
+            store.pour(self.chunks, f)
+
+    def copy(self) -> "ModelFile":
+        """Another of the same content: one that is stripped leaves the other as it is."""
+        other = ModelFile()
+        other.__dict__.update(self.__dict__, _tags=TagTable())
+        return other
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {"data": wire.join(self.chunks), "folder": self.folder}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__init__([state["data"]], folder=state["folder"])  # type: ignore[misc]
+
+    @property
+    def origins(self) -> Sequence[origin.Origin]:
+        """The exports that it says it comes from.
+
+        Raises:
+            InvalidModelError: one cannot be read.
+        """
+        props = [(prop.key, prop.value) for prop in self.outline.metadata_props]
+        if self._origins[0] != props:
+            with no_search():
+                self._origins = props, origin.read(props)
+        return self._origins[1]
+
+    def nodes(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:
+        """The nodes of ``proto``, each with its tag."""
+        return self._tagged(self.proto)
+
+    def seen(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:
+        """The nodes of ``outline``, each with its tag."""
+        return self._tagged(self.outline)
+
+    def _tagged(self, model: "onnx.ModelProto") -> Iterator[Tuple["onnx.NodeProto", Tag]]:
+        read, guess = self._tags.read, not self.origins
+        return ((node, read(node, guess)) for node in nodes_of(model))
+
+    def tag(self, node: "onnx.NodeProto") -> Tag:
+        """The tag of one node."""
+        return self._tags.read(node, not self.origins)
+
+    def parameters(self) -> Dict[str, Tuple[str, ...]]:
+        """What each initializer that says so was made from."""
+        return {
+            tensor.name: keys.decode_parameter(prop.value)
+            for tensor in self.outline.graph.initializer
+            for prop in tensor.metadata_props
+            if prop.key == keys.PARAMETER
+        }
+
+
+def _data_files(model: "onnx.ModelProto") -> List[str]:
+    locations = [
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    ]
+    return list(dict.fromkeys(locations))
+
+
+def _parse(data: bytes) -> "onnx.ModelProto":
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
+    except (DecodeError, ValueError, RuntimeError) as error:
+        raise InvalidModelError(
+            f"This is not an ONNX model, or it is damaged: {error}.", "export the model again."
+        ) from error
+    return model
