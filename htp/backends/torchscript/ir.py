@@ -12,6 +12,9 @@ __all__ = ["blocks", "inputs", "let_go", "nodes", "outputs"]
 _nests: Dict[str, bool] = {}
 """Which kinds of nodes have blocks: all nodes of one kind have, or none."""
 
+_EITHER = "prim::PythonOp"
+"""The one kind of which only some nodes have blocks: those torch recorded the inside of."""
+
 
 def inputs(node: Any) -> List[Any]:
     """The values that a node reads."""
@@ -26,6 +29,8 @@ def outputs(node: Any) -> List[Any]:
 def blocks(node: Any) -> List[Any]:
     """The nested blocks of a node."""
     kind = node.kind()
+    if kind == _EITHER:
+        return list(node.blocks())
     if kind not in _nests:
         _nests[kind] = any(True for _ in node.blocks())
     return list(node.blocks()) if _nests[kind] else []
@@ -65,7 +70,14 @@ _EXPORTERS = ("torch.onnx", "torch.jit", "htp.")
 
 
 def _is_part(value: Any) -> bool:
-    """Whether a value is a part of a graph, or a helper of torch's that holds one."""
-    if isinstance(value, (tuple, list)):
-        return any(map(_is_part, value))
-    return type(value).__module__.startswith(("torch._C", "torch.onnx"))
+    """Whether a value is, or a list of any depth holds, a part of a graph or what holds one."""
+    pending, seen = [value], set()
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, (tuple, list)):
+            if type(one).__module__.startswith(("torch._C", "torch.onnx")):
+                return True
+        elif id(one) not in seen:  # a list may hold itself
+            seen.add(id(one))
+            pending.extend(one)
+    return False

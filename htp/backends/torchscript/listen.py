@@ -69,11 +69,11 @@ class TorchScriptListener:
     @contextmanager
     def hearing(self, model: Any) -> Iterator[None]:
         """Record the export that runs meanwhile."""
-        recorder = Recorder(CallLog(ModuleNames(model)), model)
+        recorder, outer = Recorder(CallLog(ModuleNames(model)), model), self._recorder
         self._recorder = recorder
         with installed(POINTS, recorder), marked(model, recorder):
             yield
-        self._recorder = None
+        self._recorder = outer
         self._ended.append(HeardExport(model, recorder))
 
 
@@ -88,9 +88,12 @@ class HeardExport:
         """Lay what was recorded beside the file, node for node.
 
         Raises:
-            CaptureError: they differ, or nothing was recorded.
+            CaptureError: they differ, the recording failed, or nothing was recorded.
         """
-        return assemble(written, self._recorder)
+        try:
+            return assemble(written, self._recorder)
+        finally:
+            self._recorder.let_go()
 
 
 def _around_export(listener: TorchScriptListener, export: Any) -> Any:

@@ -27,6 +27,8 @@ class CallLog:
     Attributes:
         names: the paths of the model's modules.
         stacks: the stack of each call.
+        hooked: whether a module with hooks was called, whose call is marked in the graph.
+        fault: the first error in the recording of calls, after which none is noted.
     """
 
     def __init__(self, names: ModuleNames) -> None:
@@ -35,6 +37,9 @@ class CallLog:
         self._counts: Dict[int, int] = {}
         self._running: List[int] = []
         self._modules: List[Any] = []
+        self._failed: Stack = ()
+        self.hooked = False
+        self.fault: Optional[Exception] = None
 
     def enter(self, module: Any, enclosing: Stack) -> int:
         """Note a call and hand out its token."""
@@ -50,10 +55,18 @@ class CallLog:
         """Note a call for as long as it runs; those within are made by it."""
         enclosing = self.stacks[self._running[-1]] if self._running else ()
         self._running.append(self.enter(module, enclosing))
+        self._failed = ()
         try:
             yield self._running[-1]
+        except BaseException:
+            self._failed = self._failed or self.stacks[self._running[-1]]
+            raise
         finally:
             self._running.pop()
+
+    def innermost(self) -> Stack:
+        """The call that is running, or the one in which the forward pass failed."""
+        return self._failed or (self.stacks[self._running[-1]] if self._running else ())
 
     def scope_token(self, module: Any) -> str:
         """What the scope name of a call that is running carries."""
@@ -125,6 +138,7 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
             if not has_hooks(module):
                 return call(module, *args, **kwargs)
             graph = state.graph()
+            log.hooked = True
             graph.insertNode(_ts_markers.marker(graph, str(token)))
             try:
                 return call(module, *args, **kwargs)
