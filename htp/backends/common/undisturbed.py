@@ -6,6 +6,7 @@ every later module would call, and a warnings filter. Strict capture leaves the 
 """
 
 import warnings
+from collections import OrderedDict
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Tuple
 
@@ -36,6 +37,9 @@ def undisturbed(model: Any) -> Iterator[None]:
 
 Attributes = Dict[str, Any]
 
+_PLAIN = frozenset((bool, dict, float, int, list, OrderedDict, set, str, tuple, type(None)))
+"""Types that most attributes of a module have: torch is slow to answer whether one is a tensor."""
+
 
 def _tensors(model: Any) -> List[Tuple[Attributes, Attributes]]:
     """The attributes of every module, and those of them that are tensors."""
@@ -50,7 +54,11 @@ def _tensors(model: Any) -> List[Tuple[Attributes, Attributes]]:
 def _only_tensors(table: Attributes) -> Attributes:
     import torch
 
-    return {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
+    return {
+        name: value
+        for name, value in table.items()
+        if type(value) not in _PLAIN and isinstance(value, torch.Tensor)
+    }
 
 
 def _put_back(attributes: Attributes, tensors: Attributes) -> None:

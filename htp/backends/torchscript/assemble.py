@@ -1,14 +1,16 @@
 """Laying what was recorded beside the file that torch wrote."""
 
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Iterator, Optional, Tuple
 
-from htp.backends.torchscript.ir import nodes, outputs
 from htp.backends.torchscript.recorder import Recorder
 from htp.errors import CaptureError
-from htp.graph.records import CallRecord, Capture, GraphRecord
+from htp.graph.records import CallRecord, Capture, GraphRecord, NodeRecord
 from htp.scope import Owner
 
 __all__ = ["assemble"]
+
+Read = Tuple[Any, str, Optional[Owner]]
+"""A node of torch's graph, its kind and its owner."""
 
 
 def assemble(after: GraphRecord, recorder: Recorder) -> Capture:
@@ -24,28 +26,30 @@ def assemble(after: GraphRecord, recorder: Recorder) -> Capture:
             "torch exported the model without passing through the functions that HTP records.",
             "run 'htp doctor'; this torch may be newer than any that HTP was tested with.",
         )
-    known = _by_value(recorder.final, recorder.reader.owners(recorder.final))
+    read = recorder.reader.owners(recorder.final)
     for node in after.walk():
-        op, owner = next((known[name] for name in node.outputs if name in known), ("", None))
-        if op != node.op.rpartition("::")[2]:
-            found = f"a {op}" if op else "nothing"
-            raise CaptureError(
-                f"The file has a {node.op} that computes {node.outputs}, "
-                f"but HTP recorded {found} there.",
-                "this is a defect of HTP; please report it with the model.",
-            )
-        node.owner = owner
+        node.owner = _beside(node, read)
     tensors = recorder.log.names.tensors()
     after.parameters.update((name, tensors[name]) for name in after.initializers if name in tensors)
     before = recorder.reader.origin(recorder.final, after)
     return Capture(after, before, tuple(map(CallRecord, recorder.log.stacks)))
 
 
-def _by_value(graph: Any, owners: List[Optional[Owner]]) -> Dict[str, Tuple[str, Optional[Owner]]]:
-    """Operator and owner of every node of the written graph, by the name of each output."""
-    found: Dict[str, Tuple[str, Optional[Owner]]] = {}
-    for node, owner in zip(nodes(graph), owners):
-        told = (node.kind().partition("::")[2], owner)
-        for value in outputs(node):
-            found[value.debugName()] = told
-    return found
+def _beside(node: NodeRecord, read: Iterator[Read]) -> Optional[Owner]:
+    """The owner of what computes the same values in torch's graph, which is in the same order.
+
+    Raises:
+        CaptureError: there is no such node, or it is of another operator.
+    """
+    first = node.outputs[0] if node.outputs else ""
+    found = "nothing"
+    for other, kind, owner in read:
+        if first == (other.outputsAt(0).debugName() if other.outputsSize() else ""):
+            found = kind.partition("::")[2]
+            if found == node.op.rpartition("::")[2]:
+                return owner
+            break
+    raise CaptureError(
+        f"The file has a {node.op} that computes {node.outputs}, but HTP recorded {found} there.",
+        "this is a defect of HTP; please report it with the model.",
+    )

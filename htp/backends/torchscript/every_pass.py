@@ -5,10 +5,10 @@ not tell: on releases that lose them, for scripted models, hooks and branches, a
 at which torch merged equal operations.
 """
 
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 
 from htp.backends.torchscript.change import Change
-from htp.backends.torchscript.ir import inputs, nodes, outputs
+from htp.backends.torchscript.ir import inputs, kinds, nodes, outputs
 from htp.backends.torchscript.ledger import Ledger, number, values
 from htp.backends.torchscript.markers import take_out
 from htp.backends.torchscript.scopes import CallLog
@@ -81,10 +81,6 @@ class EveryPass:
         for old, new in change.remade():
             if old in merged:
                 merged.setdefault(new, merged[old])
-
-    def before_merging(self, graph: Any, merge: Any) -> GraphRecord:
-        """Equal operations are about to be merged."""
-        return self.follow(graph)
 
     def after_merging(self, before: GraphRecord, graph: Any) -> None:
         """The first of equal operations stands for the others as well."""
@@ -166,9 +162,9 @@ class EveryPass:
         self._renumbered = {number(one): number(other) for one, other in pairs}
         self.ledger.renumber(self._renumbered)
 
-    def owners(self, graph: Any) -> List[Optional[Owner]]:
-        """The owner of every node of the graph that was written, in document order."""
-        return [self.ledger.owner(node) for node in nodes(graph)]
+    def owners(self, graph: Any) -> Iterator[Tuple[Any, str, Optional[Owner]]]:
+        """Every node of the graph that was written, its kind and its owner, in document order."""
+        return ((node, kind, self.ledger.owner(node)) for node, kind in kinds(graph))
 
     def origin(self, graph: Any, file: GraphRecord) -> Optional[GraphRecord]:
         """The ONNX graph as it was first built, its values called as in the file."""

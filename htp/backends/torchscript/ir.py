@@ -5,9 +5,9 @@ thousands of nodes, so they are made only where there is something to iterate ov
 """
 
 import contextlib
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-__all__ = ["blocks", "inputs", "let_go", "nodes", "outputs"]
+__all__ = ["blocks", "count", "inputs", "kinds", "let_go", "nodes", "outputs"]
 
 _nests: Dict[str, bool] = {}
 """Which kinds of nodes have blocks: all nodes of one kind have, or none."""
@@ -38,10 +38,27 @@ def blocks(node: Any) -> List[Any]:
 
 def nodes(block: Any) -> Iterator[Any]:
     """Every node of a graph or block in document order."""
+    return (node for node, _ in kinds(block))
+
+
+def kinds(block: Any) -> Iterator[Tuple[Any, str]]:
+    """Every node of a graph or block in document order, and its kind."""
     for node in block.nodes():
-        yield node
-        for inner in blocks(node):
-            yield from nodes(inner)
+        kind = node.kind()
+        yield node, kind
+        if _nests.get(kind, True):
+            for inner in blocks(node):
+                yield from kinds(inner)
+
+
+def count(graph: Any) -> Optional[int]:
+    """How many nodes a graph has; None when one of them has blocks."""
+    found = 0
+    for node in graph.nodes():
+        found += 1
+        if _nests.get(node.kind(), True) and blocks(node):
+            return None
+    return found
 
 
 def let_go(error: BaseException) -> None:

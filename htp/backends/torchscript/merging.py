@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
 
 from htp.backends.torchscript.change import Change
-from htp.backends.torchscript.ir import nodes, outputs
+from htp.backends.torchscript.ir import count, nodes, outputs
 from htp.backends.torchscript.ledger import Ledger, number
 from htp.backends.torchscript.scopes import CallLog
 from htp.errors import CaptureError
@@ -30,17 +30,18 @@ class Unmerged:
 
     Args:
         graph: the graph, without branches.
+        size: how many nodes it has.
         merge: the pass.
     """
 
-    def __init__(self, graph: Any, merge: Callable[[Any], Any]) -> None:
+    def __init__(self, graph: Any, size: int, merge: Callable[[Any], Any]) -> None:
         self._copy = graph.copy()
         self._merge = merge
-        self._operations = _operations(graph)
+        self._operations = size - _constants(graph)
 
     def lost_operations(self, graph: Any) -> bool:
         """Whether fewer operations are left in the merged graph, constants apart."""
-        return _operations(graph) != self._operations
+        return count(graph) != self._operations + _constants(graph)
 
     def merges(self, log: CallLog, graph: Any) -> Iterator[Tuple[str, Stack]]:
         """What ``Change.merges`` finds, in the numbers of the graph that the pass has just left."""
@@ -117,8 +118,8 @@ def _uses(value: Any) -> Iterator[Use]:
         yield (number(user.outputsAt(0)) if user.outputsSize() else user.kind()), use.offset
 
 
-def _operations(graph: Any) -> int:
-    return sum(1 for _ in graph.nodes()) - len(graph.findAllNodes(CONSTANT))
+def _constants(graph: Any) -> int:
+    return len(graph.findAllNodes(CONSTANT))
 
 
 def _named(node: Any) -> List[str]:

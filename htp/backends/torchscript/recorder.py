@@ -6,7 +6,8 @@ from typing import Any, Callable, List, Optional, TypeVar, Union, cast
 from htp.backends.base import Where
 from htp.backends.torchscript import scripted
 from htp.backends.torchscript.every_pass import EveryPass
-from htp.backends.torchscript.ir import blocks, let_go
+from htp.backends.torchscript.ir import count, let_go
+from htp.backends.torchscript.merging import Unmerged
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scopes_first import ScopesFirst
 from htp.errors import CaptureError
@@ -110,9 +111,12 @@ class Recorder:
     @heard
     def before_merging(self, graph: Any, merge: Any) -> Any:
         """A pass is about to merge equal operations."""
-        if isinstance(self.reader, ScopesFirst) and any(map(blocks, graph.nodes())):
+        size = count(graph)
+        if isinstance(self.reader, ScopesFirst):
+            if size is not None:
+                return Unmerged(graph, size, merge)
             self._compare_every_pass()
-        return self.reader.before_merging(graph, merge)
+        return self.reader.follow(graph)
 
     @heard
     def after_merging(self, before: Any, graph: Any) -> None:

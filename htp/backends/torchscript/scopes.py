@@ -18,7 +18,8 @@ from htp.backends.common.modules import ModuleNames, type_name
 from htp.backends.torchscript import markers as _ts_markers
 from htp.scope import ModuleCall, Stack
 
-_TOKEN = re.compile(r"#htp(\d+)#")
+_TOKEN = re.compile(r".*#htp(\d+)#", re.DOTALL)
+"""The last token in a scope name, which is the innermost call's."""
 
 
 class CallLog:
@@ -77,8 +78,8 @@ class CallLog:
 
     def stack(self, scope: str) -> Stack:
         """The stack of the innermost token in a scope name; empty when it holds none."""
-        tokens = _TOKEN.findall(scope)
-        return self.stacks[int(tokens[-1])] if tokens else ()
+        token = _TOKEN.match(scope)
+        return self.stacks[int(token[1])] if token else ()
 
 
 class TraceModuleMap:

@@ -15,10 +15,10 @@ copy's values are numbered in document order.
 """
 
 from bisect import bisect_left
-from typing import Any, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from htp.backends.torchscript.change import Change
-from htp.backends.torchscript.ir import blocks, nodes, outputs
+from htp.backends.torchscript.ir import blocks, kinds, outputs
 from htp.backends.torchscript.ledger import Ledger, number, values
 from htp.backends.torchscript.merging import CONSTANT, Constants, Unmerged
 from htp.backends.torchscript.scopes import CallLog
@@ -79,10 +79,6 @@ class ScopesFirst:
     def follow(self, graph: Any) -> None:
         """Scopes survive what torch does before the conversion."""
 
-    def before_merging(self, graph: Any, merge: Any) -> Unmerged:
-        """Equal operations are about to be merged."""
-        return Unmerged(graph, merge)
-
     def after_merging(self, before: Unmerged, graph: Any) -> None:
         """Only constants were merged."""
         self._unmerged = before
@@ -126,33 +122,28 @@ class ScopesFirst:
 
     def before_fusing(self, graph: Any) -> int:
         """A pass is about to fuse operations."""
-        return _count(graph)
+        return _size(graph)
 
     def after_fusing(self, before: int, graph: Any) -> None:
         """Which nodes took over others? Nothing did where as many are left."""
-        if self._built is None or before == _count(graph):
+        if self._built is None or before == _size(graph):
             return
         change = Change(self._built.as_copied(), Ledger(self.log).read(graph))
         for name, owners in change.fused():
             self._fused.setdefault(name, []).extend(owners)
 
-    def owners(self, graph: Any) -> List[Optional[Owner]]:
-        """The owner of every node of the graph that was written, in document order."""
+    def owners(self, graph: Any) -> Iterator[Tuple[Any, str, Optional[Owner]]]:
+        """Every node of the graph that was written, its kind and its owner, in document order."""
         scopes: Dict[str, Optional[Owner]] = {}
-        found: List[Optional[Owner]] = []
-        odd: List[Tuple[int, Any]] = []
-        for at, node in enumerate(nodes(graph)):
+        for node, kind in kinds(graph):
             scope = node.scopeName()
             if scope not in scopes:
                 stack = self.log.stack(scope)
                 scopes[scope] = Owner(stack) if stack else None
             owner = scopes[scope]
-            if owner is None or self._fused or (self._kept and node.kind() == "onnx::Constant"):
-                odd.append((at, node))
-            found.append(owner)
-        for at, node in odd:
-            found[at] = self._closer(node, found[at])
-        return found
+            if owner is None or self._fused or (self._kept and kind == "onnx::Constant"):
+                owner = self._closer(node, owner)
+            yield node, kind, owner
 
     def _closer(self, node: Any, owner: Optional[Owner]) -> Optional[Owner]:
         """The owner of a node whose scope does not tell all."""
@@ -175,10 +166,15 @@ class ScopesFirst:
         return self._found
 
     def origin(self, graph: Any, file: GraphRecord) -> Optional[GraphRecord]:
-        """The graph before torch folded constants, where something is left to find out in it."""
-        known = set(file.parameters)
-        told = all(node.owner for node in file.walk())
-        if self._built is None or (told and known.issuperset(file.initializers)):
+        """The graph before torch folded constants, where something is left to find out in it.
+
+        Of two equal parameters torch writes one, and an ``Identity`` under the other's name: there
+        is nothing to find out about it.
+        """
+        known = file.parameters.keys()
+        tensors = self.log.names.tensors().keys()
+        told = all(node.owner or tensors >= set(node.outputs) for node in file.walk())
+        if self._built is None or (told and known >= set(file.initializers)):
             return None
         return self._built.as_written(graph)
 
@@ -257,5 +253,5 @@ def _in_order(block: Any) -> Any:
             yield from _in_order(inner)
 
 
-def _count(graph: Any) -> int:
+def _size(graph: Any) -> int:
     return sum(1 for _ in graph.nodes())
