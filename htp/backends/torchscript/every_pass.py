@@ -95,6 +95,10 @@ class EveryPass:
         """The traced graph is about to be converted."""
         self.follow(graph)
 
+    def place(self, node: Any) -> Stack:
+        """Whose operation a node is."""
+        return self.ledger.stack(node) or ()
+
     def after_conversion(self, node: Any, given: Iterable[Any], result: Any) -> None:
         """Everything newly made between ``given`` and ``result`` was made for ``node``."""
         owner = self.ledger.stack(node)

@@ -7,7 +7,7 @@ thousands of nodes, so they are made only where there is something to iterate ov
 import contextlib
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-__all__ = ["blocks", "count", "inputs", "kinds", "let_go", "nodes", "outputs"]
+__all__ = ["blocks", "count", "inputs", "kinds", "let_go", "nodes", "outputs", "without_frames"]
 
 _nests: Dict[str, bool] = {}
 """Which kinds of nodes have blocks: all nodes of one kind have, or none."""
@@ -80,6 +80,18 @@ def let_go(error: BaseException) -> None:
                     len(frame.f_locals)  # before Python 3.13 this was a copy: bring it up to date
             place = place.tb_next
         chain = chain.__cause__ or chain.__context__
+
+
+def without_frames(error: Exception) -> Exception:
+    """An error of HTP's own that is kept while the export goes on, without what its frames hold.
+
+    A node that is still held ends the run of an old release, and breaks the export of others.
+    """
+    chain: Optional[BaseException] = error
+    while chain is not None:
+        chain.__traceback__ = None
+        chain = chain.__cause__ or chain.__context__
+    return error
 
 
 _EXPORTERS = ("torch.onnx", "torch.jit", "htp.")

@@ -1,18 +1,19 @@
 """What is recorded of one export, and how: the scopes first, or every pass."""
 
 from functools import wraps
-from typing import Any, Callable, List, Optional, TypeVar, Union, cast
+from typing import Any, Callable, List, Optional, Tuple, TypeVar, Union, cast
 
 from htp.backends.base import Where
 from htp.backends.torchscript import scripted
 from htp.backends.torchscript.every_pass import EveryPass
-from htp.backends.torchscript.ir import count, let_go
+from htp.backends.torchscript.ir import count, without_frames
 from htp.backends.torchscript.merging import Unmerged
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scopes_first import ScopesFirst
 from htp.errors import CaptureError
+from htp.scope import Stack
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "failure"]
 
 Note = TypeVar("Note", bound=Callable[..., Any])
 
@@ -29,12 +30,19 @@ def heard(note: Note) -> Note:
             return None
         try:
             return note(recorder, *what)
-        except Exception as error:
-            let_go(error)
-            recorder.fault = error
+        except Exception as error:  # kept
+            recorder.fault = without_frames(error)
             return None
 
     return cast(Note, safely)
+
+
+def failure(fault: Exception) -> CaptureError:
+    """What is said of an error of HTP's own."""
+    return CaptureError(
+        f"The export could not be recorded: {type(fault).__name__}: {fault}",
+        "this is a defect of HTP; please report it with the model.",
+    )
 
 
 class Recorder:
@@ -60,14 +68,15 @@ class Recorder:
             if _scopes_survive() and not scripted.is_scripted(model)
             else EveryPass(log)
         )
-        self._converting: List[Any] = []
+        self._converting: List[Tuple[Union[str, Stack], str]] = []
 
     def where(self) -> Where:
         """What the export is busy with, or was when it failed."""
         if not self._converting:
-            return Where(running=self.log.innermost())
-        scope, operator = self._converting[-1]
-        return Where(converting=self.log.stack(scope), operator=operator)
+            return Where(running=self.log.busy_with())
+        place, operator = self._converting[-1]
+        stack = self.log.stack(place) if isinstance(place, str) else place
+        return Where(converting=stack, operator=operator)
 
     def check(self) -> None:
         """Raise what went wrong in the recording.
@@ -77,10 +86,7 @@ class Recorder:
         """
         fault = self.fault or self.log.fault
         if fault is not None:
-            raise CaptureError(
-                f"The export could not be recorded: {type(fault).__name__}: {fault}",
-                "this is a defect of HTP; please report it with the model.",
-            ) from fault
+            raise failure(fault) from fault
 
     def _compare_every_pass(self) -> EveryPass:
         self.reader = EveryPass(self.log)
@@ -141,12 +147,12 @@ class Recorder:
     @heard
     def before_conversion(self, node: Any) -> None:
         """One operation is about to be converted. The node itself must not be kept."""
-        self._converting.append((node.scopeName(), node.kind()))
+        self._converting.append((self.reader.place(node), node.kind()))
 
     @heard
     def after_conversion(self, node: Any, given: Any, result: Any) -> None:
         """One operation was converted."""
-        self._converting.pop()
+        del self._converting[-1:]
         self.reader.after_conversion(node, given, result)
 
     @heard
@@ -180,7 +186,7 @@ class Recorder:
         self.final = graph
 
     def let_go(self) -> None:
-        """Forget every graph."""
+        """Forget every graph; the recorder is of no use any more."""
         self.final = None
         self.reader = ScopesFirst(self.log)
 

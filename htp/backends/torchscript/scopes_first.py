@@ -89,6 +89,10 @@ class ScopesFirst:
         if self._constants is not None:
             self._origins = self._constants.origins(graph)
 
+    def place(self, node: Any) -> str:
+        """Whose operation a node is, as a scope: that it is asked for is rare."""
+        return str(node.scopeName())
+
     def after_conversion(self, node: Any, given: Iterable[Any], result: Any) -> None:
         """An operation was converted to ``result``."""
         numbers = [value.unique() for value in values(result)]
