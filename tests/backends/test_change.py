@@ -11,9 +11,7 @@ from htp.backends.torchscript.change import Change
 from htp.graph.records import GraphRecord, NodeRecord
 from htp.scope import ModuleCall, Owner
 
-LINE = re.compile(
-    r"(?P<outputs>[\w, ]+) = (?P<op>[\w:]+)\((?P<inputs>[\w, ]*)\)( @(?P<owner>\w+))?"
-)
+LINE = re.compile(r"(?P<made>[\w, ]+) = (?P<op>[\w:]+)\((?P<read>[\w, ]*)\)( @(?P<owner>\w+))?")
 
 
 def names(text):
