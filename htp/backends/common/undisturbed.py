@@ -54,11 +54,9 @@ def _tensors(model: Any) -> List[Tuple[Attributes, Attributes]]:
 def _only_tensors(table: Attributes) -> Attributes:
     import torch
 
-    return {
-        name: value
-        for name, value in table.items()
-        if type(value) not in _PLAIN and isinstance(value, torch.Tensor)
-    }
+    if _PLAIN.issuperset(map(type, table.values())):
+        return {}
+    return {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
 
 
 def _put_back(attributes: Attributes, tensors: Attributes) -> None:
@@ -66,6 +64,6 @@ def _put_back(attributes: Attributes, tensors: Attributes) -> None:
     for name in now:
         if name not in tensors:
             del attributes[name]
-    attributes.update(
-        (name, value) for name, value in tensors.items() if now.get(name) is not value
-    )
+    for name, value in tensors.items():
+        if now.get(name) is not value:
+            attributes[name] = value

@@ -31,7 +31,7 @@ def assemble(after: GraphRecord, recorder: Recorder) -> Capture:
         node.owner = _beside(node, read)
     tensors = recorder.log.names.tensors()
     after.parameters.update((name, tensors[name]) for name in after.initializers if name in tensors)
-    before = recorder.reader.origin(recorder.final, after)
+    before = recorder.reader.origin(recorder.final, after, tensors)
     return Capture(after, before, tuple(map(CallRecord, recorder.log.stacks)))
 
 

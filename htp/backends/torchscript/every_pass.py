@@ -12,7 +12,7 @@ from htp.backends.torchscript.ir import inputs, kinds, nodes, outputs
 from htp.backends.torchscript.ledger import Ledger, number, values
 from htp.backends.torchscript.markers import take_out
 from htp.backends.torchscript.scopes import CallLog
-from htp.backends.torchscript.written import rename, written_names
+from htp.backends.torchscript.written import Tensors, note_parameters, rename, written_names
 from htp.errors import CaptureError
 from htp.graph.records import GraphRecord
 from htp.scope import Owner, Stack
@@ -99,9 +99,10 @@ class EveryPass:
         """Whose operation a node is."""
         return self.ledger.stack(node) or ()
 
-    def after_conversion(self, node: Any, given: Iterable[Any], result: Any) -> None:
+    def after_conversion(
+        self, node: Any, owner: Stack, kind: str, given: Iterable[Any], result: Any
+    ) -> None:
         """Everything newly made between ``given`` and ``result`` was made for ``node``."""
-        owner = self.ledger.stack(node)
         if not owner:
             return
         others = self.ledger.others(node, owner)
@@ -123,13 +124,9 @@ class EveryPass:
 
     def after_converting(self, graph: Any) -> None:
         """Keep the graph as the conversion left it."""
-        parameters = self.log.names.tensors()
         self.ledger = self._converted
         self.first = self.ledger.read(graph)
-        for value in graph.inputs():
-            names = parameters.get(value.debugName())
-            if names:
-                self.first.parameters[number(value)] = names
+        note_parameters(self.first, graph, self.log.names.tensors())
 
     def before_rewriting(self, graph: Any) -> GraphRecord:
         """A pass is about to put new nodes in the place of old ones."""
@@ -170,7 +167,7 @@ class EveryPass:
         """Every node of the graph that was written, its kind and its owner, in document order."""
         return ((node, kind, self.ledger.owner(node)) for node, kind in kinds(graph))
 
-    def origin(self, graph: Any, file: GraphRecord) -> Optional[GraphRecord]:
+    def origin(self, graph: Any, file: GraphRecord, tensors: Tensors) -> Optional[GraphRecord]:
         """The ONNX graph as it was first built, its values called as in the file."""
         assert self.first is not None
         names = written_names(graph)

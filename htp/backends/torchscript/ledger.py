@@ -24,11 +24,11 @@ def number(value: Any) -> str:
 
 def values(found: Any) -> Iterator[Any]:
     """The values in what a symbolic function takes or returns: nested lists, Nones and numbers."""
-    if hasattr(found, "unique") and hasattr(found, "debugName"):
-        yield found
-    elif isinstance(found, (list, tuple)):
+    if isinstance(found, (list, tuple)):
         for item in found:
             yield from values(item)
+    elif hasattr(found, "debugName"):
+        yield found
 
 
 class Ledger:

@@ -11,7 +11,6 @@ from htp.backends.torchscript.merging import Unmerged
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scopes_first import ScopesFirst
 from htp.errors import CaptureError
-from htp.scope import Stack
 
 __all__ = ["Recorder", "failure"]
 
@@ -68,7 +67,7 @@ class Recorder:
             if _scopes_survive() and not scripted.is_scripted(model)
             else EveryPass(log)
         )
-        self._converting: List[Tuple[Union[str, Stack], str]] = []
+        self._converting: List[Tuple[Any, str]] = []  # what `place` told, and the operator
 
     def where(self) -> Where:
         """What the export is busy with, or was when it failed."""
@@ -152,8 +151,8 @@ class Recorder:
     @heard
     def after_conversion(self, node: Any, given: Any, result: Any) -> None:
         """One operation was converted."""
-        del self._converting[-1:]
-        self.reader.after_conversion(node, given, result)
+        place, kind = self._converting.pop()
+        self.reader.after_conversion(node, place, kind, given, result)
 
     @heard
     def before_rewriting(self, graph: Any) -> Any:

@@ -22,7 +22,7 @@ from htp.backends.torchscript.ir import blocks, kinds, outputs
 from htp.backends.torchscript.ledger import Ledger, number, values
 from htp.backends.torchscript.merging import CONSTANT, Constants, Unmerged
 from htp.backends.torchscript.scopes import CallLog
-from htp.backends.torchscript.written import rename, written_names
+from htp.backends.torchscript.written import Tensors, note_parameters, rename, written_names
 from htp.graph.records import GraphRecord
 from htp.scope import Owner, Sharing, Stack
 
@@ -93,12 +93,14 @@ class ScopesFirst:
         """Whose operation a node is, as a scope: that it is asked for is rare."""
         return str(node.scopeName())
 
-    def after_conversion(self, node: Any, given: Iterable[Any], result: Any) -> None:
+    def after_conversion(
+        self, node: Any, scope: str, kind: str, given: Iterable[Any], result: Any
+    ) -> None:
         """An operation was converted to ``result``."""
         numbers = [value.unique() for value in values(result)]
         if numbers:
-            self._conversions.add(max(numbers), node.scopeName())
-            if node.kind() == CONSTANT:
+            self._conversions.add(max(numbers), scope)
+            if kind == CONSTANT:
                 name = number(node.outputsAt(0))
                 self._made_from.update((made, name) for made in numbers)
 
@@ -169,18 +171,19 @@ class ScopesFirst:
             self._unmerged = None
         return self._found
 
-    def origin(self, graph: Any, file: GraphRecord) -> Optional[GraphRecord]:
+    def origin(self, graph: Any, file: GraphRecord, tensors: Tensors) -> Optional[GraphRecord]:
         """The graph before torch folded constants, where something is left to find out in it.
 
         Of two equal parameters torch writes one, and an ``Identity`` under the other's name: there
         is nothing to find out about it.
         """
-        known = file.parameters.keys()
-        tensors = self.log.names.tensors().keys()
-        told = all(node.owner or tensors >= set(node.outputs) for node in file.walk())
-        if self._built is None or (told and known >= set(file.initializers)):
+        told = all(
+            node.owner or all(name in tensors for name in node.outputs) for node in file.walk()
+        )
+        named = all(name in file.parameters for name in file.initializers)
+        if self._built is None or (told and named):
             return None
-        return self._built.as_written(graph)
+        return self._built.as_written(graph, tensors)
 
 
 class Built:
@@ -226,10 +229,6 @@ class Built:
                 if node.owner is None and node.outputs:
                     stack = self.stack(int(node.outputs[0]))
                     node.owner = Owner(stack) if stack else None
-            tensors = self._ledger.log.names.tensors()
-            for value in self._graph.inputs():
-                if value.debugName() in tensors:
-                    self._record.parameters[number(value)] = tensors[value.debugName()]
         return self._record
 
     def as_copied(self) -> GraphRecord:
@@ -237,7 +236,7 @@ class Built:
         numbers = {str(old): str(new) for new, (old, _) in enumerate(self._numbers())}
         return rename(self.read(), lambda name: numbers[name])
 
-    def as_written(self, graph: Any) -> GraphRecord:
+    def as_written(self, graph: Any, tensors: Tensors) -> GraphRecord:
         """The record in the names of the file; a value that is gone has the number that it had."""
         names = written_names(graph)
         written = {
@@ -245,7 +244,9 @@ class Built:
             for new, (old, _) in enumerate(self._numbers())
             if str(new) in names
         }
-        return rename(self.read(), lambda name: written.get(name, f"#{name}"))
+        record = self.read()
+        note_parameters(record, self._graph, tensors)
+        return rename(record, lambda name: written.get(name, f"#{name}"))
 
 
 def _in_order(block: Any) -> Any:

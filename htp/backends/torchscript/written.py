@@ -1,12 +1,12 @@
 """The graph that was written: its names, and another graph told in them."""
 
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Tuple
 
 from htp.backends.torchscript.ir import blocks, nodes, outputs
 from htp.backends.torchscript.ledger import number
 from htp.graph.records import GraphRecord, NodeRecord
 
-__all__ = ["rename", "written_names"]
+__all__ = ["Tensors", "note_parameters", "rename", "written_names"]
 
 
 def written_names(graph: Any) -> Dict[str, str]:
@@ -17,6 +17,18 @@ def written_names(graph: Any) -> Dict[str, str]:
         for block in blocks(node):
             names.update((number(value), value.debugName()) for value in block.inputs())
     return names
+
+
+Tensors = Dict[str, Tuple[str, ...]]
+"""All names of a parameter or buffer, by each of them."""
+
+
+def note_parameters(record: GraphRecord, graph: Any, tensors: Tensors) -> None:
+    """Note which inputs of a graph are parameters or buffers of the model."""
+    for value in graph.inputs():
+        names = tensors.get(value.debugName())
+        if names:
+            record.parameters[number(value)] = names
 
 
 def rename(record: GraphRecord, name: Callable[[str], str]) -> GraphRecord:
