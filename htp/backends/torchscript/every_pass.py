@@ -84,11 +84,7 @@ class EveryPass:
 
     def after_merging(self, before: GraphRecord, graph: Any) -> None:
         """The first of equal operations stands for the others as well."""
-        self.take_merges(Change(before, self.ledger.read(graph)).merges())
-
-    def take_merges(self, merges: Iterable[Tuple[str, Stack]]) -> None:
-        """Note the owners of operations that were merged into others."""
-        for name, stack in merges:
+        for name, stack in Change(before, self.ledger.read(graph)).merges():
             self.ledger.merged.setdefault(name, []).append(stack)
 
     def before_converting(self, graph: Any) -> None:

@@ -7,7 +7,6 @@ from htp.backends.base import Where
 from htp.backends.torchscript import scripted
 from htp.backends.torchscript.every_pass import EveryPass
 from htp.backends.torchscript.ir import count, without_frames
-from htp.backends.torchscript.merging import Unmerged
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scopes_first import ScopesFirst
 from htp.errors import CaptureError
@@ -105,8 +104,7 @@ class Recorder:
         """The traced or inlined graph is about to be optimised."""
         if self.log.hooked and isinstance(self.reader, ScopesFirst):
             self._compare_every_pass()
-        if isinstance(self.reader, EveryPass):
-            self.reader.begin(graph)
+        self.reader.begin(graph)
 
     @heard
     def follow(self, graph: Any) -> None:
@@ -119,19 +117,14 @@ class Recorder:
         size = count(graph)
         if isinstance(self.reader, ScopesFirst):
             if size is not None:
-                return Unmerged(graph, size, merge)
+                return self.reader.before_merging(graph, size, merge)
             self._compare_every_pass()
         return self.reader.follow(graph)
 
     @heard
     def after_merging(self, before: Any, graph: Any) -> None:
         """A pass merged equal operations."""
-        if isinstance(self.reader, ScopesFirst) and before.lost_operations(graph):
-            reader = self._compare_every_pass()
-            reader.follow(graph)
-            reader.take_merges(before.merges(self.log, graph))
-        else:
-            self.reader.after_merging(before, graph)
+        self.reader.after_merging(before, graph)
 
     @heard
     def before_converting(self, graph: Any) -> None:

@@ -3,7 +3,9 @@
 From the release on in which torch names nodes after their scopes, a scope survives every pass, and
 one look at the graph that was written tells nearly all. What it does not tell has a cheap sign:
 
-- operations were merged: fewer are left. From there on every pass is compared;
+- operations were merged: fewer are left;
+- a constant was neither traced nor made by a conversion: its number is new. Its scope is that of
+  the place where torch put it, which may be anywhere; it is believed where what reads it agrees;
 - constants were merged: one that a constant was converted to is still there;
 - operations were fused: a pass that fuses has left another number of nodes;
 - a list is left, which ONNX does not have: a pass makes other nodes of it, some without scope;
@@ -15,12 +17,12 @@ copy's values are numbered in document order.
 """
 
 from bisect import bisect_left
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from htp.backends.torchscript.change import Change
 from htp.backends.torchscript.ir import blocks, kinds, outputs
 from htp.backends.torchscript.ledger import Ledger, number, values
-from htp.backends.torchscript.merging import CONSTANT, Constants, Unmerged
+from htp.backends.torchscript.merging import CONSTANT, Merged, Unmerged, values_of
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.written import Tensors, note_parameters, rename, written_names
 from htp.graph.records import GraphRecord
@@ -29,7 +31,14 @@ from htp.scope import Owner, Sharing, Stack
 __all__ = ["ScopesFirst"]
 
 
-LIST = "prim::ListConstruct"
+LIST, ONNX_CONSTANT = "prim::ListConstruct", "onnx::Constant"
+
+
+class Conversion(NamedTuple):
+    """One operation was converted: its scope, and the number of its first value or ""."""
+
+    scope: str = ""
+    source: str = ""
 
 
 class Conversions:
@@ -37,18 +46,27 @@ class Conversions:
 
     def __init__(self) -> None:
         self._ends: List[int] = []
-        self._scopes: List[str] = []
+        self._made: List[Conversion] = []
 
-    def add(self, last: int, scope: str) -> None:
+    def add(self, last: int, conversion: Conversion) -> None:
         """A conversion ended whose result has the number ``last``."""
         if not self._ends or last > self._ends[-1]:
             self._ends.append(last)
-            self._scopes.append(scope)
+            self._made.append(conversion)
 
-    def scope(self, value: int) -> str:
-        """The scope of the operation for which a value was made; "" for one made later."""
+    def of(self, value: int) -> Conversion:
+        """The conversion that made a value; an empty one when it was made later."""
         at = bisect_left(self._ends, value)
-        return self._scopes[at] if at < len(self._ends) else ""
+        return self._made[at] if at < len(self._ends) else Conversion()
+
+    @property
+    def last(self) -> int:
+        """The highest number that a conversion's result has."""
+        return self._ends[-1] if self._ends else -1
+
+    def sources(self) -> Iterable[str]:
+        """What was converted."""
+        return (conversion.source for conversion in self._made)
 
 
 class ScopesFirst:
@@ -60,34 +78,44 @@ class ScopesFirst:
 
     def __init__(self, log: CallLog) -> None:
         self.log = log
-        self._unmerged: Optional[Unmerged] = None
-        self._constants: Optional[Constants] = None
+        self._merged: Optional[Merged] = None
+        self._source: Any = None
         self._origins: Dict[str, str] = {}
-        self._made_from: Dict[int, str] = {}
-        self._kept: Dict[int, str] = {}
+        self._converted_constants: Dict[int, str] = {}
+        self._sharing = False
+        self._traced: Set[str] = set()
+        self._doubtful: Set[int] = set()
         self._conversions = Conversions()
         self._ledger = Ledger(log)
         self._built: Optional[Built] = None
         self._fused: Dict[str, List[Stack]] = {}
-        self._found: Dict[str, List[Stack]] = {}
 
     @property
     def untold(self) -> bool:
         """Whether the steps that tell all were never heard."""
-        return self._built is None or self._constants is None
+        return self._built is None or self._merged is None
+
+    def begin(self, graph: Any) -> None:
+        """The traced graph is about to be optimised."""
+        self._traced = {number(value) for value in values_of(graph, CONSTANT)}
+
+    def before_merging(self, graph: Any, size: int, merge: Any) -> Unmerged:
+        """Equal operations of a graph without branches are about to be merged."""
+        return Unmerged(graph, size, merge, self._traced)
 
     def follow(self, graph: Any) -> None:
         """Scopes survive what torch does before the conversion."""
 
     def after_merging(self, before: Unmerged, graph: Any) -> None:
-        """Only constants were merged."""
-        self._unmerged = before
-        self._constants = Constants(graph)
+        """Equal operations and constants were merged; which ones is found out when it matters."""
+        self._merged = Merged(before, graph)
+        self._sharing = self._merged.operations
 
     def before_converting(self, graph: Any) -> None:
-        """The traced graph is about to be converted."""
-        if self._constants is not None:
-            self._origins = self._constants.origins(graph)
+        """The traced graph is about to be converted. Torch drops it as it is: keep it."""
+        self._source = graph
+        if self._merged is not None:
+            self._origins = self._merged.constants.origins(graph, self._merged.doubtful)
 
     def place(self, node: Any) -> str:
         """Whose operation a node is, as a scope: that it is asked for is rare."""
@@ -99,18 +127,20 @@ class ScopesFirst:
         """An operation was converted to ``result``."""
         numbers = [value.unique() for value in values(result)]
         if numbers:
-            self._conversions.add(max(numbers), scope)
+            source = ""
+            if (self._sharing or kind == CONSTANT) and node.outputsSize():
+                source = number(node.outputsAt(0))
             if kind == CONSTANT:
-                name = number(node.outputsAt(0))
-                self._made_from.update((made, name) for made in numbers)
+                self._converted_constants.update((made, source) for made in numbers)
+            self._conversions.add(max(numbers), Conversion(scope, source))
 
     def after_converting(self, graph: Any) -> None:
         """The graph is kept when torch copies it."""
 
     def before_rewriting(self, graph: Any) -> Optional[GraphRecord]:
         """A pass is about to put new nodes in the place of old ones, most of them with scopes."""
-        lists = (node.outputsAt(0) for node in graph.findAllNodes(LIST))
-        return self._ledger.read(graph) if any(value.uses() for value in lists) else None
+        used = any(value.uses() for value in values_of(graph, LIST))
+        return self._ledger.read(graph) if used else None
 
     def after_rewriting(self, before: Optional[GraphRecord], graph: Any) -> None:
         """The nodes that a list becomes have the owner of the list."""
@@ -120,11 +150,15 @@ class ScopesFirst:
     def after_copying(self, old: Any, new: Any) -> None:
         """Torch drops ``old`` as it is: keep it."""
         self._built = Built(old, self._ledger, self._conversions)
-        for node in old.findAllNodes("onnx::Constant") if self._made_from else ():
-            made = node.outputsAt(0).unique()
-            origin = self._origins.get(self._made_from.get(made, ""))
-            if origin is not None:
-                self._kept[made] = origin
+        constants = self._converted_constants
+        for value in values_of(old, ONNX_CONSTANT):
+            made = value.unique()
+            if constants.get(made) in self._origins:
+                self._sharing = True
+            elif made in constants or made > self._conversions.last:
+                scope = value.node().scopeName()
+                if not any(use.user.scopeName() == scope for use in value.uses()):
+                    self._doubtful.add(made)
 
     def before_fusing(self, graph: Any) -> int:
         """A pass is about to fuse operations."""
@@ -141,17 +175,20 @@ class ScopesFirst:
     def owners(self, graph: Any) -> Iterator[Tuple[Any, str, Optional[Owner]]]:
         """Every node of the graph that was written, its kind and its owner, in document order."""
         scopes: Dict[str, Optional[Owner]] = {}
+        merged = self._merged_sources() if self._sharing else {}
         for node, kind in kinds(graph):
             scope = node.scopeName()
             if scope not in scopes:
                 stack = self.log.stack(scope)
                 scopes[scope] = Owner(stack) if stack else None
             owner = scopes[scope]
-            if owner is None or self._fused or (self._kept and kind == "onnx::Constant"):
-                owner = self._closer(node, owner)
+            if owner is None or self._fused or merged or self._doubtful:
+                owner = self._closer(node, owner, merged)
             yield node, kind, owner
 
-    def _closer(self, node: Any, owner: Optional[Owner]) -> Optional[Owner]:
+    def _closer(
+        self, node: Any, owner: Optional[Owner], merged: Mapping[str, List[Stack]]
+    ) -> Optional[Owner]:
         """The owner of a node whose scope does not tell all."""
         absorbed = [s for value in outputs(node) for s in self._fused.get(number(value), ())]
         if absorbed:
@@ -159,17 +196,30 @@ class ScopesFirst:
         made = self._built.number(node) if self._built is not None else None
         if self._built is None or made is None:
             return owner
-        stack = self._built.stack(made) or (owner.stack if owner else ())
-        equal = self._merged().get(self._kept[made], ()) if made in self._kept else ()
+        if made in self._doubtful:  # its scope may be wrong
+            noted = self._built.stack(made)
+            return Owner(noted) if noted and str(made) in self._ledger.owners else None
+        stack = owner.stack if owner else self._built.stack(made)
+        source = self._conversions.of(made)
+        if not stack or source.source not in merged or self.log.stack(source.scope) != stack:
+            return owner or (Owner(stack) if stack else None)
+        equal = merged[source.source]
         others = tuple(dict.fromkeys(other[-1] for other in equal if other != stack))
-        return Owner(stack, others, Sharing.MERGED if others else None) if stack else None
+        return Owner(stack, others, Sharing.MERGED if others else None)
 
-    def _merged(self) -> Dict[str, List[Stack]]:
-        """The owners of the constants that were merged into each."""
-        if self._unmerged is not None and self._constants is not None:
-            self._found = self._unmerged.merged_constants(self.log, self._constants.left)
-            self._unmerged = None
-        return self._found
+    def _merged_sources(self) -> Dict[str, List[Stack]]:
+        """The owners of what was merged into each operation that was converted."""
+        if self._merged is None:
+            return {}
+        stacks = self._merged.stacks(self.log)
+        found = dict(stacks)
+        found.update((new, stacks[old]) for new, old in self._origins.items() if old in stacks)
+        operations = stacks.keys() - set(self._merged.constants.left)
+        if not operations <= {*self._conversions.sources()}:
+            anew = self._merged.made_anew(self.log, Ledger(self.log).read(self._source))
+            for name, owners in anew.items():
+                found.setdefault(name, owners)
+        return found
 
     def origin(self, graph: Any, file: GraphRecord, tensors: Tensors) -> Optional[GraphRecord]:
         """The graph before torch folded constants, where something is left to find out in it.
@@ -205,7 +255,7 @@ class Built:
     def stack(self, made: int) -> Stack:
         """Whose a value without scope is: what was noted of it, else what it was made for."""
         noted = self._ledger.owners.get(str(made))
-        return noted or self._ledger.log.stack(self._conversions.scope(made))
+        return noted or self._ledger.log.stack(self._conversions.of(made).scope)
 
     def number(self, node: Any) -> Optional[int]:
         """The number that a node's first value had before the copy; None when it is newer."""
