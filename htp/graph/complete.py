@@ -42,9 +42,13 @@ class Tags:
     """The tags that are known so far."""
 
     def __init__(self, graph: GraphIndex) -> None:
-        self._known = {
-            id(node): Tag.of(node.owner, Provenance.CAPTURED) for node in graph.nodes if node.owner
-        }
+        self._known: Dict[int, Tag] = {}
+        made: Dict[int, Tag] = {}  # nodes of one call may share their owner: they share the tag
+        for node in graph.nodes:
+            if node.owner:
+                if id(node.owner) not in made:
+                    made[id(node.owner)] = Tag.of(node.owner, Provenance.CAPTURED)
+                self._known[id(node)] = made[id(node.owner)]
 
     def __len__(self) -> int:
         return len(self._known)

@@ -6,6 +6,7 @@ every later module would call, and a warnings filter. Strict capture leaves the 
 """
 
 import warnings
+from collections import OrderedDict
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Tuple
 
@@ -36,6 +37,9 @@ def undisturbed(model: Any) -> Iterator[None]:
 
 Attributes = Dict[str, Any]
 
+_PLAIN = frozenset((bool, dict, float, int, list, OrderedDict, set, str, tuple, type(None)))
+"""Types that most attributes of a module have: torch is slow to answer whether one is a tensor."""
+
 
 def _tensors(model: Any) -> List[Tuple[Attributes, Attributes]]:
     """The attributes of every module, and those of them that are tensors."""
@@ -50,6 +54,8 @@ def _tensors(model: Any) -> List[Tuple[Attributes, Attributes]]:
 def _only_tensors(table: Attributes) -> Attributes:
     import torch
 
+    if _PLAIN.issuperset(map(type, table.values())):
+        return {}
     return {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
 
 
@@ -58,6 +64,6 @@ def _put_back(attributes: Attributes, tensors: Attributes) -> None:
     for name in now:
         if name not in tensors:
             del attributes[name]
-    attributes.update(
-        (name, value) for name, value in tensors.items() if now.get(name) is not value
-    )
+    for name, value in tensors.items():
+        if now.get(name) is not value:
+            attributes[name] = value

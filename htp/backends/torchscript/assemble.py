@@ -1,37 +1,55 @@
 """Laying what was recorded beside the file that torch wrote."""
 
-from htp.backends.torchscript import recorder as recording
+from typing import Any, Iterator, Optional, Tuple
+
 from htp.backends.torchscript.recorder import Recorder
 from htp.errors import CaptureError
-from htp.graph.records import CallRecord, Capture, GraphRecord
+from htp.graph.records import CallRecord, Capture, GraphRecord, NodeRecord
+from htp.scope import Owner
 
 __all__ = ["assemble"]
+
+Read = Tuple[Any, str, Optional[Owner]]
+"""A node of torch's graph, its kind and its owner."""
 
 
 def assemble(after: GraphRecord, recorder: Recorder) -> Capture:
     """The capture of one export.
 
     Raises:
-        CaptureError: the file and what was recorded differ, or nothing was recorded.
+        CaptureError: the file and what was recorded differ, the recording failed, or nothing was
+            recorded.
     """
-    if recorder.final is None or recorder.first is None:
+    recorder.check()
+    if recorder.final is None or recorder.reader.untold:
         raise CaptureError(
             "torch exported the model without passing through the functions that HTP records.",
             "run 'htp doctor'; this torch may be newer than any that HTP was tested with.",
         )
-    owners = recording.final_owners(recorder)
+    read = recorder.reader.owners(recorder.final)
     for node in after.walk():
-        known = next((owners[name] for name in node.outputs if name in owners), None)
-        if known is None or known.op != node.op.rpartition("::")[2]:
-            found = "nothing" if known is None else f"a {known.op}"
-            raise CaptureError(
-                f"The file has a {node.op} that computes {node.outputs}, "
-                f"but HTP recorded {found} there.",
-                "this is a defect of HTP; please report it with the model.",
-            )
-        node.owner = known.owner
+        node.owner = _beside(node, read)
     tensors = recorder.log.names.tensors()
     after.parameters.update((name, tensors[name]) for name in after.initializers if name in tensors)
-    names = recording.final_names(recorder)
-    before = recording.rename(recorder.first, recorder, names)
+    before = recorder.reader.origin(recorder.final, after, tensors)
     return Capture(after, before, tuple(map(CallRecord, recorder.log.stacks)))
+
+
+def _beside(node: NodeRecord, read: Iterator[Read]) -> Optional[Owner]:
+    """The owner of what computes the same values in torch's graph, which is in the same order.
+
+    Raises:
+        CaptureError: there is no such node, or it is of another operator.
+    """
+    first = node.outputs[0] if node.outputs else ""
+    found = "nothing"
+    for other, kind, owner in read:
+        if first == (other.outputsAt(0).debugName() if other.outputsSize() else ""):
+            found = kind.partition("::")[2]
+            if found == node.op.rpartition("::")[2]:
+                return owner
+            break
+    raise CaptureError(
+        f"The file has a {node.op} that computes {node.outputs}, but HTP recorded {found} there.",
+        "this is a defect of HTP; please report it with the model.",
+    )

@@ -5,12 +5,15 @@ thousands of nodes, so they are made only where there is something to iterate ov
 """
 
 import contextlib
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-__all__ = ["blocks", "inputs", "let_go", "nodes", "outputs"]
+__all__ = ["blocks", "count", "inputs", "kinds", "let_go", "nodes", "outputs", "without_frames"]
 
 _nests: Dict[str, bool] = {}
 """Which kinds of nodes have blocks: all nodes of one kind have, or none."""
+
+_EITHER = "prim::PythonOp"
+"""The one kind of which only some nodes have blocks: those torch recorded the inside of."""
 
 
 def inputs(node: Any) -> List[Any]:
@@ -26,6 +29,8 @@ def outputs(node: Any) -> List[Any]:
 def blocks(node: Any) -> List[Any]:
     """The nested blocks of a node."""
     kind = node.kind()
+    if kind == _EITHER:
+        return list(node.blocks())
     if kind not in _nests:
         _nests[kind] = any(True for _ in node.blocks())
     return list(node.blocks()) if _nests[kind] else []
@@ -33,10 +38,27 @@ def blocks(node: Any) -> List[Any]:
 
 def nodes(block: Any) -> Iterator[Any]:
     """Every node of a graph or block in document order."""
+    return (node for node, _ in kinds(block))
+
+
+def kinds(block: Any) -> Iterator[Tuple[Any, str]]:
+    """Every node of a graph or block in document order, and its kind."""
     for node in block.nodes():
-        yield node
-        for inner in blocks(node):
-            yield from nodes(inner)
+        kind = node.kind()
+        yield node, kind
+        if _nests.get(kind, True):
+            for inner in blocks(node):
+                yield from kinds(inner)
+
+
+def count(graph: Any) -> Optional[int]:
+    """How many nodes a graph has; None when one of them has blocks."""
+    found = 0
+    for node in graph.nodes():
+        found += 1
+        if _nests.get(node.kind(), True) and blocks(node):
+            return None
+    return found
 
 
 def let_go(error: BaseException) -> None:
@@ -60,12 +82,31 @@ def let_go(error: BaseException) -> None:
         chain = chain.__cause__ or chain.__context__
 
 
+def without_frames(error: Exception) -> Exception:
+    """An error of HTP's own that is kept while the export goes on, without what its frames hold.
+
+    A node that is still held ends the run of an old release, and breaks the export of others.
+    """
+    chain: Optional[BaseException] = error
+    while chain is not None:
+        chain.__traceback__ = None
+        chain = chain.__cause__ or chain.__context__
+    return error
+
+
 _EXPORTERS = ("torch.onnx", "torch.jit", "htp.")
 """Beginnings of the modules whose functions hold parts of graphs in closures and lists as well."""
 
 
 def _is_part(value: Any) -> bool:
-    """Whether a value is a part of a graph, or a helper of torch's that holds one."""
-    if isinstance(value, (tuple, list)):
-        return any(map(_is_part, value))
-    return type(value).__module__.startswith(("torch._C", "torch.onnx"))
+    """Whether a value is, or a list of any depth holds, a part of a graph or what holds one."""
+    pending, seen = [value], set()
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, (tuple, list)):
+            if type(one).__module__.startswith(("torch._C", "torch.onnx")):
+                return True
+        elif id(one) not in seen:  # a list may hold itself
+            seen.add(id(one))
+            pending.extend(one)
+    return False

@@ -13,11 +13,12 @@ from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.modules import ModuleNames
 from htp.backends.common.patching import installed, missing
 from htp.backends.torchscript.assemble import assemble
-from htp.backends.torchscript.ir import let_go
+from htp.backends.torchscript.ir import let_go, without_frames
 from htp.backends.torchscript.points import POINTS, entrance
-from htp.backends.torchscript.recorder import Recorder
+from htp.backends.torchscript.recorder import Recorder, failure
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scripted import marked
+from htp.errors import CaptureError
 from htp.graph.records import Capture, GraphRecord
 
 __all__ = ["TorchScriptBackend"]
@@ -69,11 +70,11 @@ class TorchScriptListener:
     @contextmanager
     def hearing(self, model: Any) -> Iterator[None]:
         """Record the export that runs meanwhile."""
-        recorder = Recorder(CallLog(ModuleNames(model)), model)
-        self._recorder = recorder
+        outer, self._recorder = self._recorder, _recorder(model)
+        recorder = self._recorder
         with installed(POINTS, recorder), marked(model, recorder):
             yield
-        self._recorder = None
+        self._recorder = outer
         self._ended.append(HeardExport(model, recorder))
 
 
@@ -88,9 +89,29 @@ class HeardExport:
         """Lay what was recorded beside the file, node for node.
 
         Raises:
-            CaptureError: they differ, or nothing was recorded.
+            CaptureError: they differ, the recording failed, or nothing was recorded.
         """
-        return assemble(written, self._recorder)
+        try:
+            return assemble(written, self._recorder)
+        except CaptureError:
+            raise
+        except Exception as error:
+            fault = without_frames(error)
+        finally:
+            self._recorder.let_go()
+        raise failure(fault) from fault
+
+
+def _recorder(model: Any) -> Recorder:
+    """A recorder; of something whose modules cannot be listed, one that only knows that."""
+    import torch
+
+    try:
+        return Recorder(CallLog(ModuleNames(model)), model)
+    except Exception as error:  # kept: the export is somebody else's
+        recorder = Recorder(CallLog(ModuleNames(torch.nn.Module())), model)
+        recorder.fault = without_frames(error)
+        return recorder
 
 
 def _around_export(listener: TorchScriptListener, export: Any) -> Any:

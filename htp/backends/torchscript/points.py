@@ -53,8 +53,7 @@ def _around_call(recorder: Recorder, call: Any) -> Any:
 
 def _around_optimizing(recorder: Recorder, optimize: Any) -> Any:
     def optimize_graph(graph: Any, *args: Any, **kwargs: Any) -> Any:
-        recorder.note_hooks(graph)
-        recorder.note_source(graph)
+        recorder.before_optimizing(graph)
         return optimize(graph, *args, **kwargs)
 
     return optimize_graph
@@ -62,7 +61,7 @@ def _around_optimizing(recorder: Recorder, optimize: Any) -> Any:
 
 def _before_rewriting(recorder: Recorder, rewrite: Any) -> Any:
     def jit_pass(graph: Any, *args: Any, **kwargs: Any) -> Any:
-        recorder.note_source(graph)
+        recorder.follow(graph)
         return rewrite(graph, *args, **kwargs)
 
     return jit_pass
@@ -70,9 +69,9 @@ def _before_rewriting(recorder: Recorder, rewrite: Any) -> Any:
 
 def _around_merging(recorder: Recorder, merge: Any) -> Any:
     def jit_pass_cse(graph: Any, *args: Any, **kwargs: Any) -> Any:
-        before = recorder.note_source(graph)
+        before = recorder.before_merging(graph, merge)
         result = merge(graph, *args, **kwargs)
-        recorder.note_merges(before, recorder.record(graph))
+        recorder.after_merging(before, graph)
         return result
 
     return jit_pass_cse
@@ -80,22 +79,28 @@ def _around_merging(recorder: Recorder, merge: Any) -> Any:
 
 def _around_conversion(recorder: Recorder, convert: Any) -> Any:
     def jit_pass_onnx(graph: Any, *args: Any, **kwargs: Any) -> Any:
-        recorder.note_source(graph)
+        recorder.before_converting(graph)
         converted = convert(graph, *args, **kwargs)
-        recorder.note_first(converted)
+        recorder.after_converting(converted)
         return converted
 
     return jit_pass_onnx
 
 
 def _around_each_conversion(recorder: Recorder, run: Any) -> Any:
-    def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
-        import torch
+    """The node's place among the arguments differs between releases; its inputs stand behind it."""
+    import torch
 
-        result = run(*args, **kwargs)
+    kind = torch._C.Node
+
+    def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
         given = [*args, *kwargs.values()]
-        at = next(i for i, value in enumerate(given) if isinstance(value, torch._C.Node))
-        recorder.note_conversion(given[at], given[at + 1], result)
+        at = next((at for at, value in enumerate(given) if isinstance(value, kind)), None)
+        if at is None:
+            return run(*args, **kwargs)
+        recorder.before_conversion(given[at])
+        result = run(*args, **kwargs)
+        recorder.after_conversion(given[at], given[at + 1], result)
         return result
 
     return run_symbolic_function
@@ -103,9 +108,9 @@ def _around_each_conversion(recorder: Recorder, run: Any) -> Any:
 
 def _around_rewriting(recorder: Recorder, rewrite: Any) -> Any:
     def jit_pass(graph: Any, *args: Any, **kwargs: Any) -> Any:
-        before = recorder.record(graph)
+        before = recorder.before_rewriting(graph)
         result = rewrite(graph, *args, **kwargs)
-        recorder.note_rewrite(before, recorder.record(graph))
+        recorder.after_rewriting(before, graph)
         return result
 
     return jit_pass
@@ -113,9 +118,9 @@ def _around_rewriting(recorder: Recorder, rewrite: Any) -> Any:
 
 def _around_fusing(recorder: Recorder, fuse: Any) -> Any:
     def jit_pass(graph: Any, *args: Any, **kwargs: Any) -> Any:
-        before = recorder.record(graph)
+        before = recorder.before_fusing(graph)
         result = fuse(graph, *args, **kwargs)
-        recorder.note_fusions(before, recorder.record(graph))
+        recorder.after_fusing(before, graph)
         return result
 
     return jit_pass
@@ -124,8 +129,7 @@ def _around_fusing(recorder: Recorder, fuse: Any) -> Any:
 def _around_copying(recorder: Recorder, canonicalize: Any) -> Any:
     def jit_pass_canonicalize(graph: Any, *args: Any, **kwargs: Any) -> Any:
         copy = canonicalize(graph, *args, **kwargs)
-        if recorder.first is not None:
-            recorder.note_copy(graph, copy)
+        recorder.after_copying(graph, copy)
         return copy
 
     return jit_pass_canonicalize
@@ -134,7 +138,7 @@ def _around_copying(recorder: Recorder, canonicalize: Any) -> Any:
 def _after_all(recorder: Recorder, build: Any) -> Any:
     def model_to_graph(*args: Any, **kwargs: Any) -> Any:
         result = build(*args, **kwargs)
-        recorder.final = result[0]
+        recorder.after_building(result[0])
         return result
 
     return model_to_graph

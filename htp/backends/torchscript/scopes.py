@@ -11,14 +11,15 @@ belongs to the call as well, so calls of modules that have hooks are marked in t
 """
 
 import re
-from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from htp.backends.common.modules import ModuleNames, type_name
-from htp.backends.torchscript import markers as _ts_markers
+from htp.backends.torchscript.ir import without_frames
+from htp.backends.torchscript.markers import EXIT, marker
 from htp.scope import ModuleCall, Stack
 
-_TOKEN = re.compile(r"#htp(\d+)#")
+_TOKEN = re.compile(r".*#htp(\d+)#", re.DOTALL)
+"""The last token in a scope name, which is the innermost call's."""
 
 
 class CallLog:
@@ -27,6 +28,8 @@ class CallLog:
     Attributes:
         names: the paths of the model's modules.
         stacks: the stack of each call.
+        hooked: whether a module with hooks was called, whose call is marked in the graph.
+        fault: the first error in the recording of calls, after which none is noted.
     """
 
     def __init__(self, names: ModuleNames) -> None:
@@ -35,6 +38,9 @@ class CallLog:
         self._counts: Dict[int, int] = {}
         self._running: List[int] = []
         self._modules: List[Any] = []
+        self._failed: Stack = ()
+        self.hooked = False
+        self.fault: Optional[Exception] = None
 
     def enter(self, module: Any, enclosing: Stack) -> int:
         """Note a call and hand out its token."""
@@ -45,27 +51,51 @@ class CallLog:
         self._modules.append(module)
         return len(self.stacks) - 1
 
-    @contextmanager
-    def running(self, module: Any) -> Iterator[int]:
-        """Note a call for as long as it runs; those within are made by it."""
-        enclosing = self.stacks[self._running[-1]] if self._running else ()
-        self._running.append(self.enter(module, enclosing))
-        try:
-            yield self._running[-1]
-        finally:
-            self._running.pop()
+    def begin(self, module: Any) -> Optional[int]:
+        """A call begins; those that begin before ``end`` are made by it.
+
+        Returns:
+            Its token, or None when the recording of calls failed, now or before.
+        """
+        if self.fault is None:
+            try:
+                self._running.append(self.enter(module, self.running()))
+                self._failed = ()
+                return self._running[-1]
+            except Exception as error:  # kept: the forward pass is somebody else's
+                self.fault = without_frames(error)
+        return None
+
+    def end(self, failed: bool) -> None:
+        """The call that began last ends."""
+        stack = self.stacks[self._running.pop()]
+        self._failed = (self._failed or stack) if failed else ()
+
+    def running(self) -> Stack:
+        """The innermost call that is running; empty when none is."""
+        return self.stacks[self._running[-1]] if self._running else ()
+
+    def busy_with(self) -> Stack:
+        """The innermost call that is running, or the one in which the forward pass failed."""
+        return self._failed or self.running()
 
     def scope_token(self, module: Any) -> str:
         """What the scope name of a call that is running carries."""
+        if self.fault is not None:
+            return ""
         running = self._running[-1] if self._running else None
         if running is None or self._modules[running] is not module:
-            running = self.enter(module, self.stacks[running] if running is not None else ())
+            try:
+                running = self.enter(module, self.running())
+            except Exception as error:  # kept, as above
+                self.fault = without_frames(error)
+                return ""
         return f"#htp{running}#"
 
     def stack(self, scope: str) -> Stack:
         """The stack of the innermost token in a scope name; empty when it holds none."""
-        tokens = _TOKEN.findall(scope)
-        return self.stacks[int(tokens[-1])] if tokens else ()
+        token = _TOKEN.match(scope)
+        return self.stacks[int(token[1])] if token else ()
 
 
 class TraceModuleMap:
@@ -117,18 +147,30 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
             or module_hooks._global_forward_hooks
         )
 
+    def marked_call(graph: Any, token: int, module: Any, args: Any, kwargs: Any) -> Any:
+        log.hooked = True
+        graph.insertNode(marker(graph, str(token)))
+        try:
+            return call(module, *args, **kwargs)
+        finally:
+            graph.insertNode(marker(graph, EXIT))
+
     def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
         state = torch._C._get_tracing_state()
         if state is None or module not in log.names:
             return call(module, *args, **kwargs)
-        with log.running(module) as token:
-            if not has_hooks(module):
-                return call(module, *args, **kwargs)
-            graph = state.graph()
-            graph.insertNode(_ts_markers.marker(graph, str(token)))
-            try:
-                return call(module, *args, **kwargs)
-            finally:
-                graph.insertNode(_ts_markers.marker(graph, _ts_markers.EXIT))
+        token = log.begin(module)
+        if token is None:
+            return call(module, *args, **kwargs)
+        failed = True
+        try:
+            if has_hooks(module):
+                result = marked_call(state.graph(), token, module, args, kwargs)
+            else:
+                result = call(module, *args, **kwargs)
+            failed = False
+            return result
+        finally:
+            log.end(failed)
 
     return __call__

@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from htp.backends.torchscript.recorder import Recorder
 
 
+def is_scripted(model: Any) -> bool:
+    """Whether a model is not run when it is exported."""
+    import torch
+
+    return isinstance(model, torch.jit.ScriptModule)
+
+
 @contextmanager
 def marked(model: Any, recorder: "Recorder") -> Iterator[None]:
     """Put markers into a scripted model for the length of its export; other models have none."""
-    import torch
-
-    if not isinstance(model, torch.jit.ScriptModule):
+    if not is_scripted(model):
         yield
         return
     with Markers(model) as markers:
