@@ -2,13 +2,14 @@
 
 from htp.backends.torchscript import recorder as recording
 from htp.backends.torchscript.recorder import Recorder
+from htp.backends.torchscript.taken import Taken
 from htp.errors import CaptureError
-from htp.graph.records import CallRecord, Capture, GraphRecord
+from htp.graph.records import Capture, GraphRecord
 
 __all__ = ["assemble"]
 
 
-def assemble(after: GraphRecord, recorder: Recorder) -> Capture:
+def assemble(after: GraphRecord, recorder: Recorder, taken: Taken) -> Capture:
     """The capture of one export.
 
     Raises:
@@ -34,4 +35,4 @@ def assemble(after: GraphRecord, recorder: Recorder) -> Capture:
     after.parameters.update((name, tensors[name]) for name in after.initializers if name in tensors)
     names = recording.final_names(recorder)
     before = recording.rename(recorder.first, recorder, names)
-    return Capture(after, before, tuple(map(CallRecord, recorder.log.stacks)))
+    return Capture(after, before, taken.records(recorder.log.stacks, after))

@@ -18,6 +18,7 @@ from htp.backends.torchscript.points import POINTS, entrance
 from htp.backends.torchscript.recorder import Recorder
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scripted import marked
+from htp.backends.torchscript.taken import INSIDE, OUTSIDE, Taken
 from htp.graph.records import Capture, GraphRecord
 
 __all__ = ["TorchScriptBackend"]
@@ -33,7 +34,7 @@ class TorchScriptBackend:
         try:
             import torch  # noqa: F401 - a torch that cannot be imported says why
 
-            lacking = missing((*entrance(_around_export), *POINTS))
+            lacking = missing((*entrance(_around_export), *INSIDE, *POINTS, *OUTSIDE))
         except (ImportError, OSError) as error:
             return f"{error}"
         return f"torch lacks {', '.join(lacking)}" if lacking else None
@@ -71,18 +72,21 @@ class TorchScriptListener:
         """Record the export that runs meanwhile."""
         recorder = Recorder(CallLog(ModuleNames(model)), model)
         self._recorder = recorder
-        with installed(POINTS, recorder), marked(model, recorder):
-            yield
+        taken = Taken(recorder.log)
+        with installed(INSIDE, taken), installed(POINTS, recorder), installed(OUTSIDE, taken):
+            with marked(model, recorder):
+                yield
         self._recorder = None
-        self._ended.append(HeardExport(model, recorder))
+        self._ended.append(HeardExport(model, recorder, taken))
 
 
 class HeardExport:
     """One export by the TorchScript exporter."""
 
-    def __init__(self, model: Any, recorder: Recorder) -> None:
+    def __init__(self, model: Any, recorder: Recorder, taken: Taken) -> None:
         self.model = model
         self._recorder = recorder
+        self._taken = taken
 
     def capture(self, written: GraphRecord) -> Capture:
         """Lay what was recorded beside the file, node for node.
@@ -90,7 +94,7 @@ class HeardExport:
         Raises:
             CaptureError: they differ, or nothing was recorded.
         """
-        return assemble(written, self._recorder)
+        return assemble(written, self._recorder, self._taken)
 
 
 def _around_export(listener: TorchScriptListener, export: Any) -> Any:

@@ -1,0 +1,370 @@
+"""Where the values that calls took and returned went, from the traced graph to the file.
+
+A value keeps its number through every pass but three kinds:
+
+- passes that put one value in the place of another for all its readers (merging of equal
+  operations, in-place operations made plain, the copy that is written): a Print that reads the
+  values is in the graph meanwhile, and reads the new ones afterwards;
+- the conversion to ONNX, which says for each operation what its results became;
+- passes in which a Print would be seen (they ask how many readers a value has, or drop what has
+  none). Only if a number is missing afterwards, its readers are looked up in the graph before, and
+  what an unchanged reader reads now at the same place is what the value became.
+
+No node or value is kept, only numbers, and graphs that torch drops unchanged.
+"""
+
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+from htp.backends.torchscript.ir import inputs, nodes, outputs
+from htp.backends.torchscript.values import PRINT
+
+__all__ = ["Following", "take_away"]
+
+RETURN = "prim::Return"
+
+
+class Reader(NamedTuple):
+    """A place where a value is read.
+
+    Attributes:
+        number: of the first value that the reader computes; None for what the graph returns.
+        kind: the reader's operation.
+        size: how many values it reads.
+        place: which of them.
+    """
+
+    number: Optional[int]
+    kind: str
+    size: int
+    place: int
+
+
+class Following:
+    """Follows the value of every slot.
+
+    Attributes:
+        numbers: the value's number in the graph as it stands, by slot; None once it is lost.
+        reasons: why a slot has no value any more.
+        merged: slots for which an equal value stands.
+        copied: the graph before it was copied, which torch drops unchanged.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: List[Optional[int]] = []
+        self.reasons: Dict[int, str] = {}
+        self.merged: Set[int] = set()
+        self.copied: Any = None
+        self._before_copy: Dict[int, int] = {}
+        self._order: List[Tuple[bool, int]] = []
+        self._readers: Dict[int, List[Reader]] = {}
+        self._made: Dict[int, int] = {}
+        self._unknown: Set[int] = set()
+
+    # --- the traced graph
+
+    def take_out(self, graph: Any, slots: int) -> None:
+        """Take the Prints of the trace out of the graph; they say which values are meant.
+
+        Raises:
+            RuntimeError: the graph has another number of them than was put in.
+        """
+        prints = _prints(graph)
+        self.numbers = [value.unique() for one in prints for value in inputs(one)]
+        if len(self.numbers) != slots:
+            raise RuntimeError(f"{slots} values were noted, the graph has {len(self.numbers)}")
+        if self._writes(graph):
+            self._order = list(_order(graph))
+        values = {value.unique(): value for one in prints for value in inputs(one)}
+        for one in prints:
+            one.destroy()
+        self._readers = {number: list(_readers(value)) for number, value in values.items()}
+
+    def _writes(self, graph: Any) -> bool:
+        """Whether an operation writes into a value that it reads."""
+        kinds: Dict[str, Any] = {}
+        for node in nodes(graph):
+            kinds.setdefault(node.kind(), node)
+        return any(kind[-1] == "_" and "!" in node.schema() for kind, node in kinds.items())
+
+    def through_writes(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """While in-place operations are made plain, the Prints are where the calls are.
+
+        What is read before a write and what is read after it have one number until then.
+        """
+        if not self._order:
+            return run()
+        current = dict(enumerate(self.numbers))
+        places = self._put_back(graph)
+        result = run()
+        prints = _prints(graph)
+        now = [value.unique() for one in prints for value in inputs(one)]
+        current.update(zip(places, now))
+        values = {value.unique(): value for one in prints for value in inputs(one)}
+        for one in prints:
+            one.destroy()
+        self.numbers = [current[slot] for slot in range(len(self.numbers))]
+        self._readers.update((n, list(_readers(value))) for n, value in values.items())
+        return result
+
+    def _put_back(self, graph: Any) -> List[int]:
+        """A Print for each slot before the next operation that is left; the slots in that order."""
+        firsts = {node.outputsAt(0).unique(): node for node in graph.nodes() if node.outputsSize()}
+        values = _values(graph, {number for number in self.numbers if number is not None})
+        waiting: List[int] = []
+        places: List[int] = []
+
+        def put(place: Callable[[Any], Any]) -> None:
+            for slot in waiting:
+                number = self.numbers[slot]
+                if number is not None and number in values:
+                    place(graph.create(PRINT, [values[number]], 0))
+                    places.append(slot)
+            waiting.clear()
+
+        for is_slot, number in self._order:
+            if is_slot:
+                waiting.append(number)
+            elif number in firsts and waiting:
+                anchor = firsts[number]
+                put(lambda one, anchor=anchor: one.insertBefore(anchor))
+        put(graph.appendNode)
+        return places
+
+    def through_merging(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """While equal operations are merged, a Print reads every value at the end of the graph."""
+        if not self.numbers:
+            return run()
+        moved, result = _carried(graph, self.numbers, run, lambda _: graph)
+        for slot, number in enumerate(self.numbers):
+            if number is not None and number in moved and moved[number] != number:
+                self.merged.add(slot)
+                self.numbers[slot] = moved[number]
+        for old, new in moved.items():
+            if old != new and old in self._readers:
+                self._readers.setdefault(new, []).extend(self._readers[old])
+        return result
+
+    # --- the conversion
+
+    def note_conversion(self, node: Any, given: Any, result: Any) -> None:
+        """An operation was converted: its results, in order, are what its values became."""
+        if self._unknown:
+            for old, new in zip(inputs(node), given):
+                if old.unique() in self._unknown and _is_value(new):
+                    self._made[old.unique()] = new.unique()
+        made = outputs(node)
+        found = [result] if _is_value(result) else result
+        if isinstance(found, (list, tuple)) and len(found) == len(made):
+            for old, new in zip(made, found):
+                if _is_value(new):
+                    self._made[old.unique()] = new.unique()
+                else:
+                    self._unknown.add(old.unique())
+        else:
+            self._unknown.update(value.unique() for value in made)
+
+    def through_conversion(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """Follow every value to the ONNX graph."""
+        if not self.numbers:
+            return run()
+        called = graph.findAllNodes("prim::PythonOp")
+        self._unknown = {value.unique() for node in called for value in outputs(node)}
+        converted = run()
+        made, self._made = self._made, {}
+        missing = {n for n in self.numbers if n is not None and n not in made}
+        if missing:
+            made.update(_by_place(graph.inputs(), converted.inputs(), missing))
+            made.update(_by_place(graph.outputs(), converted.outputs(), missing - set(made)))
+        missing -= set(made)
+        if missing:
+            self._stand_ins(graph, converted, missing, made)
+        self._move(made)
+        self._readers = {}
+        return converted
+
+    def _stand_ins(
+        self, graph: Any, converted: Any, missing: Set[int], made: Dict[int, int]
+    ) -> None:
+        """What the readers of values that passes replaced read before the conversion."""
+        left = {n.outputsAt(0).unique(): n for n in nodes(graph) if n.outputsSize()}
+        ends = [value.unique() for value in graph.outputs()]
+        found: Dict[int, Optional[int]] = {}
+        for number in missing:
+            readers = self._readers.get(number, [])
+            found[number], reason = _standing(readers, left, ends)
+            if found[number] is None:
+                self._lose(number, reason)
+        wanted = {n for n in found.values() if n is not None and n not in made}
+        made.update(_by_place(graph.inputs(), converted.inputs(), wanted))
+        for number, other in found.items():
+            if other is not None and other in made:
+                made[number] = made[other]
+
+    # --- the ONNX graph
+
+    def through_copying(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """While the graph is copied, a Print that reads every value is copied with it."""
+        if not any(number is not None for number in self.numbers):
+            return run()
+        moved, copy = _carried(graph, self.numbers, run, lambda copy: copy)
+        self.copied = graph
+        self._before_copy = {new: old for old, new in moved.items()}
+        self._move(moved)
+        return copy
+
+    def names(self, graph: Any) -> List[Optional[str]]:
+        """The name of each slot's value in the graph that is written."""
+        held = {number for number in self.numbers if number is not None}
+        named = {number: value.debugName() for number, value in _values(graph, held).items()}
+        missing = held - set(named)
+        if missing:
+            named.update(self._after_copy(graph, missing))
+        return [None if n is None else named.get(n) for n in self.numbers]
+
+    def _after_copy(self, graph: Any, missing: Set[int]) -> Iterator[Tuple[int, str]]:
+        """What unchanged readers read in the place of values that vanished after the copy."""
+        numbers = _document_order(self.copied)
+        if any(numbers.get(old) != new for new, old in self._before_copy.items()):
+            for number in missing:
+                self._lose(number, "rewritten")
+            return
+        before = _values(self.copied, {self._before_copy[number] for number in missing})
+        left = {n.outputsAt(0).unique(): n for n in nodes(graph) if n.outputsSize()}
+        ends = [value.unique() for value in graph.outputs()]
+        standing: Dict[int, int] = {}
+        for number in missing:
+            readers = [
+                reader._replace(number=None if reader.number is None else numbers[reader.number])
+                for reader in _readers(before[self._before_copy[number]])
+            ]
+            other, reason = _standing(readers, left, ends)
+            if other is None:
+                self._lose(number, reason)
+            else:
+                standing[number] = other
+        names = {n: v.debugName() for n, v in _values(graph, set(standing.values())).items()}
+        yield from ((n, names[other]) for n, other in standing.items() if other in names)
+
+    # --- slots
+
+    def _move(self, moved: Dict[int, int]) -> None:
+        for slot, number in enumerate(self.numbers):
+            if number is not None:
+                self.numbers[slot] = moved.get(number)
+                if number not in moved:
+                    self.reasons.setdefault(slot, "rewritten")
+
+    def _lose(self, number: int, reason: str) -> None:
+        for slot, held in enumerate(self.numbers):
+            if held == number:
+                self.reasons.setdefault(slot, reason)
+
+
+def _standing(
+    readers: Iterable[Reader], left: Dict[int, Any], ends: List[int]
+) -> Tuple[Optional[int], str]:
+    """The value that unchanged readers read at the same place, or None and why."""
+    known = list(readers)
+    found: Set[int] = set()
+    for reader in known:
+        if reader.number is None:
+            if reader.place < len(ends) == reader.size:
+                found.add(ends[reader.place])
+        elif reader.number in left:
+            node = left[reader.number]
+            if node.kind() == reader.kind and node.inputsSize() == reader.size:
+                found.add(node.inputsAt(reader.place).unique())
+    if len(found) == 1:
+        return found.pop(), ""
+    if found:
+        return None, "ambiguous"
+    return None, "fused" if known else "unread"
+
+
+def _carried(
+    graph: Any, numbers: Iterable[Optional[int]], run: Callable[[], Any], place: Callable[..., Any]
+) -> Tuple[Dict[int, int], Any]:
+    """Run a pass while a Print reads the values; what it reads afterwards, by the old numbers."""
+    values = _values(graph, {number for number in numbers if number is not None})
+    graph.appendNode(graph.create(PRINT, list(values.values()), 0))
+    old = list(values)
+    del values
+    result = run()
+    now = place(result)
+    (carrier,) = _prints(now)
+    new = [value.unique() for value in inputs(carrier)]
+    carrier.destroy()
+    if now is not graph:
+        for one in _prints(graph):
+            one.destroy()
+    return dict(zip(old, new)), result
+
+
+def _prints(graph: Any) -> List[Any]:
+    """The Prints that read values, in order; HTP's own markers read none."""
+    return [node for node in graph.findAllNodes(PRINT) if node.inputsSize()]
+
+
+def take_away(graph: Any) -> None:
+    """Take every Print out that reads values."""
+    for one in _prints(graph):
+        one.destroy()
+
+
+def _order(graph: Any) -> Iterator[Tuple[bool, int]]:
+    """The slots in their places among the first values of the operations."""
+    slot = 0
+    for node in graph.nodes():
+        if node.kind() == PRINT:
+            for _ in range(node.inputsSize()):
+                yield True, slot
+                slot += 1
+        elif node.outputsSize():
+            yield False, node.outputsAt(0).unique()
+
+
+def _readers(value: Any) -> Iterator[Reader]:
+    for use in value.uses():
+        user = use.user
+        if user.outputsSize():
+            first = user.outputsAt(0).unique()
+            yield Reader(first, user.kind(), user.inputsSize(), use.offset)
+        elif user.kind() == RETURN:
+            yield Reader(None, RETURN, user.inputsSize(), use.offset)
+
+
+def _values(graph: Any, numbers: Set[int]) -> Dict[int, Any]:
+    """The values of a graph that have one of some numbers; those of bodies are left out."""
+    found = {}
+    for node in graph.nodes():
+        for at in range(node.outputsSize()):
+            value = node.outputsAt(at)
+            number = value.unique()
+            if number in numbers:
+                found[number] = value
+    if len(found) < len(numbers):
+        for value in graph.inputs():
+            number = value.unique()
+            if number in numbers:
+                found[number] = value
+                if len(found) == len(numbers):
+                    break
+    return found
+
+
+def _document_order(graph: Any) -> Dict[int, int]:
+    """The numbers that a canonical copy of the graph has."""
+    given = [value.unique() for value in graph.inputs()]
+    made = [value.unique() for node in nodes(graph) for value in outputs(node)]
+    return {number: at for at, number in enumerate((*given, *made))}
+
+
+def _by_place(old: Any, new: Any, wanted: Set[int]) -> Iterator[Tuple[int, int]]:
+    for one, other in zip(old, new):
+        number = one.unique()
+        if number in wanted:
+            yield number, other.unique()
+
+
+def _is_value(found: Any) -> bool:
+    return hasattr(found, "unique") and hasattr(found, "debugName")

@@ -1,0 +1,199 @@
+"""Where torch is listened to for what module calls take and return, and what is told of it.
+
+A fault here never reaches torch: the pass runs all the same, and ``records`` raises what went wrong.
+"""
+
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+
+from htp.backends.common.patching import PatchPoint
+from htp.backends.torchscript.following import Following, take_away
+from htp.backends.torchscript.points import _PASSES, _UTILS
+from htp.backends.torchscript.scopes import CallLog
+from htp.backends.torchscript.values import UNTRACED, Noting, Slots
+from htp.errors import CaptureError
+from htp.graph.records import CallRecord, GraphRecord, ValueRecord
+from htp.scope import Stack
+
+__all__ = ["INSIDE", "OUTSIDE", "Taken"]
+
+
+class Taken:
+    """What the calls of one export took and returned."""
+
+    def __init__(self, log: CallLog) -> None:
+        self.noting = Noting(log)
+        self.following = Following()
+        self.fault: Optional[Exception] = None
+        self.final: Any = None
+        self.out = False
+        """The Prints were taken out of the traced graph."""
+
+    def safely(self, step: Callable[..., Any], *given: Any) -> Any:
+        """Run a step unless one failed before; keep what goes wrong."""
+        if self.fault is None:
+            try:
+                return step(*given)
+            except Exception as error:
+                self.fault = error
+        return None
+
+    def around(self, step: Callable[..., Any], graph: Any, run: Callable[[], Any]) -> Any:
+        """Run a pass of torch's within a step; the pass runs once, whatever the step does."""
+        results: List[Any] = []
+        failed: List[Exception] = []
+
+        def once() -> Any:
+            try:
+                results.append(run())
+            except Exception as error:
+                failed.append(error)
+                raise
+            return results[0]
+
+        if self.fault is not None or not self.out:
+            return run()
+        self.safely(step, graph, once)
+        if self.fault is not None:
+            self.safely_away(graph, results)
+            if failed:
+                raise failed[0]
+        return results[0] if results else run()
+
+    def safely_away(self, graph: Any, results: List[Any]) -> None:
+        """After a fault nothing of HTP's may stay in a graph."""
+        for one in [graph, *results]:
+            if hasattr(one, "findAllNodes"):
+                take_away(one)
+
+    def records(self, stacks: Sequence[Stack], after: GraphRecord) -> Tuple[CallRecord, ...]:
+        """The record of every call.
+
+        Args:
+            stacks: of the calls, by token.
+            after: the written graph: names that are not in it are no names.
+
+        Raises:
+            CaptureError: something went wrong while torch exported.
+        """
+        if self.fault is not None:
+            raise CaptureError(
+                f"What the module calls took and returned could not be followed: {self.fault!r}.",
+                "this is a defect of HTP; please report it with the model.",
+            ) from self.fault
+        names = self.following.names(self.final) if self.out and self.final is not None else []
+        known = _names(after)
+        inner = {value for node in after.walk() for value in node.outputs} - known
+        return tuple(self._record(token, stack, names, known, inner) for token, stack in enumerate(stacks))
+
+    def _record(self, token, stack, names, known, inner) -> CallRecord:
+        noted = self.noting.calls.get(token)
+        if noted is None or not names and (noted.inputs or noted.outputs) and not self.out:
+            return CallRecord(stack)
+
+        def records(slots: Slots) -> Tuple[ValueRecord, ...]:
+            return tuple(ValueRecord(place, *told(slot)) for place, slot in slots)
+
+        def told(slot: int) -> Tuple[Optional[str], Optional[str]]:
+            if slot == UNTRACED:
+                return None, "untraced"
+            name = names[slot]
+            if name in known:
+                return name, "merged" if slot in self.following.merged else None
+            if name in inner:
+                return None, "body"
+            return None, self.following.reasons.get(slot, "rewritten")
+
+        return CallRecord(stack, records(noted.inputs), records(noted.outputs))
+
+
+def _names(graph: GraphRecord) -> Set[str]:
+    made = {name for node in graph.nodes for name in node.outputs}
+    return made.union(graph.inputs, graph.initializers) - {""}
+
+
+def _around_call(taken: Taken, call: Any) -> Any:
+    import torch
+
+    noting = taken.noting
+
+    def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        state = torch._C._get_tracing_state()
+        if state is None or taken.fault is not None or not noting.sees(module):
+            return call(module, *args, **kwargs)
+        token = taken.safely(noting.enter, state, args, kwargs)
+        result = call(module, *args, **kwargs)
+        if token is not None:
+            taken.safely(noting.leave, state, token, result)
+        return result
+
+    return __call__
+
+
+def _around_optimizing(taken: Taken, optimize: Any) -> Any:
+    def optimize_graph(graph: Any, *args: Any, **kwargs: Any) -> Any:
+        if taken.noting.slots:
+            taken.safely(taken.following.take_out, graph, taken.noting.slots)
+            taken.out = True
+        if taken.fault is not None:
+            take_away(graph)
+        return optimize(graph, *args, **kwargs)
+
+    return optimize_graph
+
+
+def _within(step: str) -> Callable[[Taken, Any], Any]:
+    def around(taken: Taken, plain: Any) -> Any:
+        follow = getattr(taken.following, step)
+
+        def jit_pass(graph: Any, *args: Any, **kwargs: Any) -> Any:
+            return taken.around(follow, graph, lambda: plain(graph, *args, **kwargs))
+
+        return jit_pass
+
+    return around
+
+
+def _around_each_conversion(taken: Taken, run: Any) -> Any:
+    import torch
+
+    def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
+        result = run(*args, **kwargs)
+        if taken.out and taken.fault is None:
+            given = [*args, *kwargs.values()]
+            at = next(i for i, value in enumerate(given) if isinstance(value, torch._C.Node))
+            taken.safely(taken.following.note_conversion, given[at], given[at + 1], result)
+        return result
+
+    return run_symbolic_function
+
+
+def _after_all(taken: Taken, build: Any) -> Any:
+    def model_to_graph(*args: Any, **kwargs: Any) -> Any:
+        result = build(*args, **kwargs)
+        taken.final = result[0]
+        return result
+
+    return model_to_graph
+
+
+def _inside() -> Iterator[PatchPoint]:
+    for name in (
+        "_jit_pass_onnx_remove_inplace_ops_for_onnx",
+        "_jit_pass_onnx_prepare_inplace_ops_for_onnx",
+    ):
+        yield PatchPoint(name, _PASSES, _within("through_writes"), needed=False)
+    yield PatchPoint("_jit_pass_cse", _PASSES, _within("through_merging"))
+    yield PatchPoint("_jit_pass_onnx", _PASSES, _within("through_conversion"))
+    yield PatchPoint("_run_symbolic_function", (*_UTILS, "torch.onnx"), _around_each_conversion)
+    yield PatchPoint("_jit_pass_canonicalize", _PASSES, _within("through_copying"))
+
+
+INSIDE = tuple(_inside())
+"""Installed before the other patches: what they read holds no Print."""
+
+OUTSIDE = (
+    PatchPoint("__call__", ("torch.nn:Module",), _around_call),
+    PatchPoint("_optimize_graph", _UTILS, _around_optimizing),
+    PatchPoint("_model_to_graph", _UTILS, _after_all),
+)
+"""Installed after the other patches."""
