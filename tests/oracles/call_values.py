@@ -10,7 +10,9 @@ anything else is the only result ``0``. Within, entries of tuples and lists are 
 those of mappings have their keys. Whatever else (a cache, a data class) is not looked into.
 """
 
+import dataclasses
 import importlib
+import inspect
 import os
 from collections import Counter
 from dataclasses import dataclass, field
@@ -111,6 +113,7 @@ def recorded(subject: Subject, backend: str, folder: str) -> Recorded:
 
 def judge(made: Recorded) -> Judgement:
     """Hold every recorded value against what the call took or returned in PyTorch."""
+    made = _root_by_position(made)
     found = Judgement(len(made.capture.calls))
     truth, results, feeds = _eager(made.subject, _graph_inputs(made.path))
     named = {v.name for call in made.capture.calls for _, v in _records(call) if v.name}
@@ -122,6 +125,25 @@ def judge(made: Recorded) -> Judgement:
     for call in made.capture.calls:
         _judge_call(call, truth.get(key(call.stack[-1])), file, found)
     return found
+
+
+def _root_by_position(made: Recorded) -> Recorded:
+    """Some exporters hand the model its keyword arguments by position, which is as good."""
+    root, *others = made.capture.calls
+    if root.inputs is None:
+        return made
+    model = made.subject.build().model
+    inputs = sorted(
+        (v._replace(place=_by_position(v.place, model)) for v in root.inputs),
+        key=lambda value: value.place,
+    )
+    calls = (root._replace(inputs=tuple(inputs)), *others)
+    return made._replace(capture=dataclasses.replace(made.capture, calls=calls))
+
+
+def _by_position(place: Place, model: Any) -> Place:
+    order = list(inspect.signature(model.forward).parameters)
+    return (str(order.index(place[0])), *place[1:]) if place[0] in order else place
 
 
 def _judge_call(
@@ -233,6 +255,12 @@ def _eager(
         inputs = {**dict(_placed(tuple(given), ())), **dict(_placed(named, ()))}
         result = call(*given, **named)
         several = result if isinstance(result, tuple) else (result,)
+        if number == 0:
+            inputs = dict(
+                sorted(
+                    ((_by_position(p, model), a) for p, a in inputs.items()), key=lambda row: row[0]
+                )
+            )
         sides[number] = {"inputs": inputs, "outputs": dict(_placed(several, ()))}
         if number == 0:
             results.extend(map(_array, flat_tensors(result)))
