@@ -21,6 +21,9 @@ from htp.backends.torchscript.values import PRINT
 __all__ = ["Following", "take_away"]
 
 RETURN = "prim::Return"
+_TUPLE = "prim::TupleConstruct"
+_INLINED = ("prim::CallFunction", "prim::CallMethod", "prim::PythonOp")
+"""What becomes operations of its own before equal ones are merged."""
 
 
 class Reader(NamedTuple):
@@ -74,10 +77,12 @@ class Following:
             raise RuntimeError(f"{slots} values were noted, the graph has {len(self.numbers)}")
         if self._writes(graph):
             self._order = list(_order(graph))
-        values = {value.unique(): value for one in prints for value in inputs(one)}
+        values = {}
+        if self._order or any(graph.findAllNodes(kind) for kind in _INLINED):
+            values = {value.unique(): value for one in prints for value in inputs(one)}
         for one in prints:
             one.destroy()
-        self._readers = {number: list(_readers(value)) for number, value in values.items()}
+        self._note_readers(values)
 
     def _writes(self, graph: Any) -> bool:
         """Whether an operation writes into a value that it reads."""
@@ -103,8 +108,11 @@ class Following:
         for one in prints:
             one.destroy()
         self.numbers = [current[slot] for slot in range(len(self.numbers))]
-        self._readers.update((n, list(_readers(value))) for n, value in values.items())
+        self._note_readers(values)
         return result
+
+    def _note_readers(self, values: Dict[int, Any]) -> None:
+        self._readers.update((number, list(_readers(value))) for number, value in values.items())
 
     def _put_back(self, graph: Any) -> List[int]:
         """A Print for each slot before the next operation that is left; the slots in that order."""
@@ -136,13 +144,22 @@ class Following:
             return run()
         moved, result = _carried(graph, self.numbers, run, lambda _: graph)
         for slot, number in enumerate(self.numbers):
-            if number is not None and number in moved and moved[number] != number:
+            if number is not None and moved.get(number, number) != number:
                 self.merged.add(slot)
-                self.numbers[slot] = moved[number]
-        for old, new in moved.items():
-            if old != new and old in self._readers:
-                self._readers.setdefault(new, []).extend(self._readers[old])
+        self._replace(moved)
         return result
+
+    def through_replacing(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """The same while operations are made anew; afterwards few are, so readers are noted."""
+        if not self.numbers:
+            return run()
+        moved, result = _carried(graph, self.numbers, run, lambda _: graph)
+        self._replace(moved)
+        self._note_readers(_values(graph, {n for n in self.numbers if n is not None}))
+        return result
+
+    def _replace(self, moved: Dict[int, int]) -> None:
+        self.numbers = [None if n is None else moved.get(n, n) for n in self.numbers]
 
     # --- the conversion
 
@@ -326,7 +343,10 @@ def _order(graph: Any) -> Iterator[Tuple[bool, int]]:
 def _readers(value: Any) -> Iterator[Reader]:
     for use in value.uses():
         user = use.user
-        if user.outputsSize():
+        if user.kind() == _TUPLE:  # what is returned together, until tuples are lowered
+            ends = (end for end in user.output().uses() if end.user.kind() == RETURN)
+            yield from (Reader(None, RETURN, user.inputsSize(), use.offset) for _ in ends)
+        elif user.outputsSize():
             first = user.outputsAt(0).unique()
             yield Reader(first, user.kind(), user.inputsSize(), use.offset)
         elif user.kind() == RETURN:

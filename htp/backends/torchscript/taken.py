@@ -183,6 +183,8 @@ def _inside() -> Iterator[PatchPoint]:
     ):
         yield PatchPoint(name, _PASSES, _within("through_writes"), needed=False)
     yield PatchPoint("_jit_pass_cse", _PASSES, _within("through_merging"))
+    name = "_jit_pass_canonicalize_graph_fuser_ops"
+    yield PatchPoint(name, _PASSES, _within("through_replacing"), needed=False)
     yield PatchPoint("_jit_pass_onnx", _PASSES, _within("through_conversion"))
     yield PatchPoint("_run_symbolic_function", (*_UTILS, "torch.onnx"), _around_each_conversion)
     yield PatchPoint("_jit_pass_canonicalize", _PASSES, _within("through_copying"))
