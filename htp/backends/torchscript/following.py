@@ -61,7 +61,8 @@ class Following:
         self._order: List[Tuple[bool, int]] = []
         self._readers: Dict[int, List[Reader]] = {}
         self._made: Dict[int, int] = {}
-        self._unknown: Set[int] = set()
+        self._given: Dict[int, Set[int]] = {}
+        self._awaited: Dict[int, List[Tuple[int, Reader]]] = {}
 
     # --- the traced graph
 
@@ -164,58 +165,52 @@ class Following:
     # --- the conversion
 
     def note_conversion(self, node: Any, given: Any, result: Any) -> None:
-        """An operation was converted: its results, in order, are what its values became."""
-        if self._unknown:
-            for old, new in zip(inputs(node), given):
-                if old.unique() in self._unknown and _is_value(new):
-                    self._made[old.unique()] = new.unique()
+        """An operation was converted: its results, in order, are what its values became.
+
+        What a reader is given is the better witness: torch may put a constant in the place of a
+        result, and a reader that is what it was reads what took the place of a value.
+        """
         made = outputs(node)
+        if not made:
+            return
+        for held, reader in self._awaited.get(made[0].unique(), ()):
+            if node.inputsAt(reader.place).unique() == held or _unchanged(node, reader):
+                if _is_value(given[reader.place]):
+                    self._given.setdefault(held, set()).add(given[reader.place].unique())
         found = [result] if _is_value(result) else result
         if isinstance(found, (list, tuple)) and len(found) == len(made):
             for old, new in zip(made, found):
                 if _is_value(new):
                     self._made[old.unique()] = new.unique()
-                else:
-                    self._unknown.add(old.unique())
-        else:
-            self._unknown.update(value.unique() for value in made)
 
     def through_conversion(self, graph: Any, run: Callable[[], Any]) -> Any:
         """Follow every value to the ONNX graph."""
         if not self.numbers:
             return run()
-        called = graph.findAllNodes("prim::PythonOp")
-        self._unknown = {value.unique() for node in called for value in outputs(node)}
+        self._await()
         converted = run()
-        made, self._made = self._made, {}
-        missing = {n for n in self.numbers if n is not None and n not in made}
-        if missing:
-            made.update(_by_place(graph.inputs(), converted.inputs(), missing))
-            made.update(_by_place(graph.outputs(), converted.outputs(), missing - set(made)))
-        missing -= set(made)
-        if missing:
-            self._stand_ins(graph, converted, missing, made)
+        ends = [value.unique() for value in converted.outputs()]
+        made: Dict[int, int] = {}
+        for number in {n for n in self.numbers if n is not None}:
+            found = self._given.get(number) or _ends(self._readers.get(number, ()), ends)
+            if len(found) == 1:
+                made[number] = next(iter(found))
+            elif found:
+                self._lose(number, "ambiguous")
+            elif number in self._made:
+                made[number] = self._made[number]
+            else:
+                self._lose(number, "fused" if self._readers.get(number) else "unread")
         self._move(made)
-        self._readers = {}
+        self._made, self._given, self._awaited, self._readers = {}, {}, {}, {}
         return converted
 
-    def _stand_ins(
-        self, graph: Any, converted: Any, missing: Set[int], made: Dict[int, int]
-    ) -> None:
-        """What the readers of values that passes replaced read before the conversion."""
-        left = {n.outputsAt(0).unique(): n for n in nodes(graph) if n.outputsSize()}
-        ends = [value.unique() for value in graph.outputs()]
-        found: Dict[int, Optional[int]] = {}
-        for number in missing:
-            readers = self._readers.get(number, [])
-            found[number], reason = _standing(readers, left, ends)
-            if found[number] is None:
-                self._lose(number, reason)
-        wanted = {n for n in found.values() if n is not None and n not in made}
-        made.update(_by_place(graph.inputs(), converted.inputs(), wanted))
-        for number, other in found.items():
-            if other is not None and other in made:
-                made[number] = made[other]
+    def _await(self) -> None:
+        """Note which operations will tell what became of a value that they read."""
+        for held in {number for number in self.numbers if number is not None}:
+            for reader in self._readers.get(held, ()):
+                if reader.number is not None:
+                    self._awaited.setdefault(reader.number, []).append((held, reader))
 
     # --- the ONNX graph
 
@@ -278,24 +273,33 @@ class Following:
 
 
 def _standing(
-    readers: Iterable[Reader], left: Dict[int, Any], ends: List[int]
+    readers: Iterable[Reader], left: Dict[Optional[int], Any], ends: List[int]
 ) -> Tuple[Optional[int], str]:
     """The value that unchanged readers read at the same place, or None and why."""
     known = list(readers)
-    found: Set[int] = set()
+    found = _ends(known, ends)
     for reader in known:
-        if reader.number is None:
-            if reader.place < len(ends) == reader.size:
-                found.add(ends[reader.place])
-        elif reader.number in left:
-            node = left[reader.number]
-            if node.kind() == reader.kind and node.inputsSize() == reader.size:
-                found.add(node.inputsAt(reader.place).unique())
+        node = left.get(reader.number)
+        if node is not None and _unchanged(node, reader):
+            found.add(node.inputsAt(reader.place).unique())
     if len(found) == 1:
         return found.pop(), ""
     if found:
         return None, "ambiguous"
     return None, "fused" if known else "unread"
+
+
+def _ends(readers: Iterable[Reader], ends: List[int]) -> Set[int]:
+    """What the graph returns in the place of a value."""
+    return {
+        ends[reader.place]
+        for reader in readers
+        if reader.number is None and reader.place < len(ends) == reader.size
+    }
+
+
+def _unchanged(node: Any, reader: Reader) -> bool:
+    return bool(node.kind() == reader.kind and node.inputsSize() == reader.size)
 
 
 def _carried(
@@ -377,13 +381,6 @@ def _document_order(graph: Any) -> Dict[int, int]:
     given = [value.unique() for value in graph.inputs()]
     made = [value.unique() for node in nodes(graph) for value in outputs(node)]
     return {number: at for at, number in enumerate((*given, *made))}
-
-
-def _by_place(old: Any, new: Any, wanted: Set[int]) -> Iterator[Tuple[int, int]]:
-    for one, other in zip(old, new):
-        number = one.unique()
-        if number in wanted:
-            yield number, other.unique()
 
 
 def _is_value(found: Any) -> bool:
