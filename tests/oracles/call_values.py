@@ -16,7 +16,7 @@ import inspect
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import onnx
@@ -154,8 +154,12 @@ def _judge_call(
     if seen is not None:
         for side in ("inputs", "outputs"):
             given = getattr(call, side)
-            if given is not None and [value.place for value in given] != list(seen[side]):
-                places = [".".join(value.place) for value in given]
+            if given is None:
+                continue
+            numbers = seen[f"numbers of {side}"]
+            tensors = [value.place for value in given if value.place not in numbers]
+            if tensors != list(seen[side]):
+                places = [".".join(place) for place in tensors]
                 wanted = [".".join(place) for place in seen[side]]
                 found.wrong.append(f"{side} of {call.stack[-1]}: {places}, there were {wanted}")
     for side, value in _records(call):
@@ -172,8 +176,10 @@ def _judge_call(
             found.not_judged["file differs from eager"] += 1
         elif seen is None:
             found.not_judged["no such call in eager"] += 1
-        elif value.place in seen[side]:
-            _judge_value(label, value.name, seen[side][value.place], file, found)
+        else:
+            arrays = {**seen[f"numbers of {side}"], **seen[side]}
+            if value.place in arrays:
+                _judge_value(label, value.name, arrays[value.place], file, found)
 
 
 def _judge_value(
@@ -227,15 +233,24 @@ def _array(value: Any) -> Optional[Array]:
     return None
 
 
-def _placed(value: Any, place: Place) -> Iterator[Tuple[Place, Optional[Array]]]:
-    if isinstance(value, torch.Tensor):
-        yield place, _array(value)
+def _placed(value: Any, place: Place) -> Iterator[Tuple[Place, Any]]:
+    """The tensors and numbers in nested tuples, lists and mappings, in order."""
+    if isinstance(value, (torch.Tensor, int, float)):
+        yield place, value
     elif isinstance(value, Mapping):
         for name, item in value.items():
             yield from _placed(item, (*place, str(name)))
     elif isinstance(value, (tuple, list)):
         for at, item in enumerate(value):
             yield from _placed(item, (*place, str(at)))
+
+
+def _arrays(rows: Iterable[Tuple[Place, Any]], side: Side) -> Dict[str, Dict[Place, Any]]:
+    """Copies of the tensors; apart from them the numbers: sizes are tensors while torch traces."""
+    listed = list(rows)
+    numbers = {p: np.float64(v) for p, v in listed if not isinstance(v, torch.Tensor)}
+    tensors = {p: _array(v) for p, v in listed if isinstance(v, torch.Tensor)}
+    return {side: tensors, f"numbers of {side}": numbers}
 
 
 Truth = Dict[Tuple[str, int], Dict[Side, Dict[Place, Optional[Array]]]]
@@ -252,16 +267,13 @@ def _eager(
     results: List[Any] = []
 
     def around(number: int, call: Any, given: Tuple[Any, ...], named: Any) -> Any:
-        inputs = {**dict(_placed(tuple(given), ())), **dict(_placed(named, ()))}
+        rows = [*_placed(tuple(given), ()), *_placed(named, ())]
+        if number == 0:
+            rows = sorted(((_by_position(p, model), v) for p, v in rows), key=lambda row: row[0])
+        inputs = _arrays(rows, "inputs")
         result = call(*given, **named)
         several = result if isinstance(result, tuple) else (result,)
-        if number == 0:
-            inputs = dict(
-                sorted(
-                    ((_by_position(p, model), a) for p, a in inputs.items()), key=lambda row: row[0]
-                )
-            )
-        sides[number] = {"inputs": inputs, "outputs": dict(_placed(several, ()))}
+        sides[number] = {**inputs, **_arrays(_placed(several, ()), "outputs")}
         if number == 0:
             results.extend(map(_array, flat_tensors(result)))
         return result
