@@ -4,17 +4,77 @@ import onnx
 import pytest
 import torch
 from oracles.call_values import judge, recorded
-from oracles.subject import Subject
+from oracles.subject import Subject, of_case
 from torch import nn
 
 import htp
 from htp.graph.records import CallRecord, Capture, ValueRecord
 from htp.testing.case import Example
+from htp.testing.expectations import reason_to_fail
+from htp.testing.models import cases_for
 from htp.testing.noise import LET_TORCH_WARN
+from htp.testing.running import shown
 
 pytestmark = LET_TORCH_WARN
 
 USABLE = [info.name for info in htp.available_backends() if info.usable]
+
+
+RECORDING = tuple(name for name in USABLE if name != "fx")  # fx is to follow
+
+NOT_RECORDED = {
+    ("torchscript", "scripted_model"): "a scripted model is not run: its calls have no arguments",
+    ("torchscript", "scripted_choice"): "a scripted model is not run: its calls have no arguments",
+}
+"""Cases of which a backend sees no arguments, and why."""
+
+NARROW = ("siblings", "in_place", "two_inputs", "equal_calls", "written_mask", "conv_batchnorm")
+"""What the default run takes; the accuracy run takes every case."""
+
+SHARE = 0.9
+
+reports = {}
+
+
+def report_of(backend, row, folder):
+    if (backend, row.name) not in reports:
+        reports[backend, row.name] = judge(recorded(of_case(row), backend, str(folder)))
+    return reports[backend, row.name]
+
+
+def exportable(backend):
+    return [row for row in cases_for(backend) if not reason_to_fail((), backend, row.name, "*")]
+
+
+def rows():
+    for backend in RECORDING:
+        for row in exportable(backend):
+            marks = [] if row.name in NARROW else [pytest.mark.accuracy]
+            yield pytest.param(backend, row, id=f"{backend}-{row.name}", marks=marks)
+
+
+@pytest.mark.parametrize(("backend_name", "case"), list(rows()))
+def test_no_name_is_wrong(backend_name, case, tmp_path):
+    found = report_of(backend_name, case, tmp_path)
+    assert not found.wrong, shown(found.wrong)
+    assert not found.apart, found.apart
+    assert found.plain <= found.equal // 4
+    left_out = (backend_name, case.name) in NOT_RECORDED
+    assert found.not_recorded == (found.calls if left_out else 0)
+    assert found.equal or left_out
+
+
+@pytest.mark.accuracy
+@pytest.mark.parametrize("backend", RECORDING)
+def test_most_values_have_a_name(backend, tmp_path):
+    found = []
+    for row in exportable(backend):
+        folder = tmp_path / row.name
+        folder.mkdir()
+        found.append(report_of(backend, row, folder))
+    values, named = (sum(getattr(one, what) for one in found) for what in ("values", "named"))
+    assert named >= SHARE * values, f"{named} of {values}"
+    assert sum(one.equal for one in found) == named
 
 
 # --- the judge itself: names written by hand, right ones and planted errors
