@@ -27,17 +27,15 @@ _INLINED = ("prim::CallFunction", "prim::CallMethod", "prim::PythonOp")
 
 
 class Reader(NamedTuple):
-    """A place where a value is read.
+    """A place where a value is read. An operation keeps its kind for as long as it has its number.
 
     Attributes:
         number: of the first value that the reader computes; None for what the graph returns.
-        kind: the reader's operation.
         size: how many values it reads.
         place: which of them.
     """
 
     number: Optional[int]
-    kind: str
     size: int
     place: int
 
@@ -73,7 +71,7 @@ class Following:
             RuntimeError: the graph has another number of them than was put in.
         """
         prints = _prints(graph)
-        self.numbers = [value.unique() for one in prints for value in inputs(one)]
+        self.numbers = _read(prints)
         if len(self.numbers) != slots:
             raise RuntimeError(f"{slots} values were noted, the graph has {len(self.numbers)}")
         if self._writes(graph):
@@ -87,10 +85,13 @@ class Following:
 
     def _writes(self, graph: Any) -> bool:
         """Whether an operation writes into a value that it reads."""
-        kinds: Dict[str, Any] = {}
-        for node in nodes(graph):
-            kinds.setdefault(node.kind(), node)
-        return any(kind[-1] == "_" and "!" in node.schema() for kind, node in kinds.items())
+        kinds = {node.kind() for node in graph.nodes()}
+        return any(
+            "!" in node.schema()
+            for kind in kinds
+            if kind[-1] == "_" and kind[-2] != "_"
+            for node in graph.findAllNodes(kind)[:1]
+        )
 
     def through_writes(self, graph: Any, run: Callable[[], Any]) -> Any:
         """While in-place operations are made plain, the Prints are where the calls are.
@@ -103,7 +104,7 @@ class Following:
         places = self._put_back(graph)
         result = run()
         prints = _prints(graph)
-        now = [value.unique() for one in prints for value in inputs(one)]
+        now = _read(prints)
         current.update(zip(places, now))
         values = {value.unique(): value for one in prints for value in inputs(one)}
         for one in prints:
@@ -113,7 +114,7 @@ class Following:
         return result
 
     def _note_readers(self, values: Dict[int, Any]) -> None:
-        self._readers.update((number, list(_readers(value))) for number, value in values.items())
+        self._readers.update((number, _readers(value)) for number, value in values.items())
 
     def _put_back(self, graph: Any) -> List[int]:
         """A Print for each slot before the next operation that is left; the slots in that order."""
@@ -154,9 +155,10 @@ class Following:
         """The same while operations are made anew; afterwards few are, so readers are noted."""
         if not self.numbers:
             return run()
-        moved, result = _carried(graph, self.numbers, run, lambda _: graph)
+        readers: Dict[int, List[Reader]] = {}
+        moved, result = _carried(graph, self.numbers, run, lambda _: graph, readers)
         self._replace(moved)
-        self._note_readers(_values(graph, {n for n in self.numbers if n is not None}))
+        self._readers.update(readers)
         return result
 
     def _replace(self, moved: Dict[int, int]) -> None:
@@ -170,16 +172,18 @@ class Following:
         What a reader is given is the better witness: torch may put a constant in the place of a
         result, and a reader that is what it was reads what took the place of a value.
         """
-        made = outputs(node)
-        if not made:
+        size = node.outputsSize()
+        if not size:
             return
-        for held, reader in self._awaited.get(made[0].unique(), ()):
+        first = node.outputsAt(0).unique()
+        for held, reader in self._awaited.get(first, ()):
             if node.inputsAt(reader.place).unique() == held or _unchanged(node, reader):
                 if _is_value(given[reader.place]):
                     self._given.setdefault(held, set()).add(given[reader.place].unique())
-        found = [result] if _is_value(result) else result
-        if isinstance(found, (list, tuple)) and len(found) == len(made):
-            for old, new in zip(made, found):
+        if size == 1 and _is_value(result):
+            self._made[first] = result.unique()
+        elif isinstance(result, (list, tuple)) and len(result) == size:
+            for old, new in zip(outputs(node), result):
                 if _is_value(new):
                     self._made[old.unique()] = new.unique()
 
@@ -299,13 +303,25 @@ def _ends(readers: Iterable[Reader], ends: List[int]) -> Set[int]:
 
 
 def _unchanged(node: Any, reader: Reader) -> bool:
-    return bool(node.kind() == reader.kind and node.inputsSize() == reader.size)
+    return bool(node.inputsSize() == reader.size)
 
 
 def _carried(
-    graph: Any, numbers: Iterable[Optional[int]], run: Callable[[], Any], place: Callable[..., Any]
+    graph: Any,
+    numbers: Iterable[Optional[int]],
+    run: Callable[[], Any],
+    place: Callable[..., Any],
+    readers: Optional[Dict[int, List[Reader]]] = None,
 ) -> Tuple[Dict[int, int], Any]:
-    """Run a pass while a Print reads the values; what it reads afterwards, by the old numbers."""
+    """Run a pass while a Print reads the values; what it reads afterwards, by the old numbers.
+
+    Args:
+        graph: what the pass is run on.
+        numbers: of the values.
+        run: the pass.
+        place: from what it returns, the graph to look into afterwards.
+        readers: takes who reads the values then.
+    """
     values = _values(graph, {number for number in numbers if number is not None})
     graph.appendNode(graph.create(PRINT, list(values.values()), 0))
     old = list(values)
@@ -313,17 +329,24 @@ def _carried(
     result = run()
     now = place(result)
     (carrier,) = _prints(now)
-    new = [value.unique() for value in inputs(carrier)]
+    read = list(carrier.inputs())
     carrier.destroy()
     if now is not graph:
-        for one in _prints(graph):
-            one.destroy()
+        take_away(graph)
+    new = [value.unique() for value in read]
+    if readers is not None:
+        readers.update((number, _readers(value)) for number, value in zip(new, read))
     return dict(zip(old, new)), result
 
 
 def _prints(graph: Any) -> List[Any]:
     """The Prints that read values, in order; HTP's own markers read none."""
     return [node for node in graph.findAllNodes(PRINT) if node.inputsSize()]
+
+
+def _read(prints: List[Any]) -> List[int]:
+    """The numbers of what some Prints read."""
+    return [one.inputsAt(at).unique() for one in prints for at in range(one.inputsSize())]
 
 
 def take_away(graph: Any) -> None:
@@ -344,24 +367,29 @@ def _order(graph: Any) -> Iterator[Tuple[bool, int]]:
             yield False, node.outputsAt(0).unique()
 
 
-def _readers(value: Any) -> Iterator[Reader]:
+def _readers(value: Any) -> List[Reader]:
+    """Who reads a value, without those that compute nothing."""
+    found = []
     for use in value.uses():
         user = use.user
-        if user.kind() == _TUPLE:  # what is returned together, until tuples are lowered
-            ends = (end for end in user.output().uses() if end.user.kind() == RETURN)
-            yield from (Reader(None, RETURN, user.inputsSize(), use.offset) for _ in ends)
-        elif user.outputsSize():
-            first = user.outputsAt(0).unique()
-            yield Reader(first, user.kind(), user.inputsSize(), use.offset)
-        elif user.kind() == RETURN:
-            yield Reader(None, RETURN, user.inputsSize(), use.offset)
+        if not user.outputsSize():
+            if user.kind() == RETURN:
+                found.append(Reader(None, user.inputsSize(), use.offset))
+            continue
+        first = user.outputsAt(0)
+        found.append(Reader(first.unique(), user.inputsSize(), use.offset))
+        for end in first.uses() if user.kind() == _TUPLE else ():  # what is returned together
+            if end.user.kind() == RETURN:
+                found.append(Reader(None, user.inputsSize(), use.offset))
+    return found
 
 
 def _values(graph: Any, numbers: Set[int]) -> Dict[int, Any]:
     """The values of a graph that have one of some numbers; those of bodies are left out."""
     found = {}
     for node in graph.nodes():
-        for at in range(node.outputsSize()):
+        size = node.outputsSize()
+        for at in range(size) if size != 1 else (0,):
             value = node.outputsAt(at)
             number = value.unique()
             if number in numbers:
@@ -384,4 +412,4 @@ def _document_order(graph: Any) -> Dict[int, int]:
 
 
 def _is_value(found: Any) -> bool:
-    return hasattr(found, "unique") and hasattr(found, "debugName")
+    return type(found).__name__ == "Value"

@@ -3,7 +3,7 @@
 A fault here never reaches torch: the pass runs all the same, and ``records`` raises what went wrong.
 """
 
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from htp.backends.common.patching import PatchPoint
 from htp.backends.torchscript.following import Following, take_away
@@ -80,35 +80,36 @@ class Taken:
                 f"What the module calls took and returned could not be followed: {self.fault!r}.",
                 "this is a defect of HTP; please report it with the model.",
             ) from self.fault
-        names = self.following.names(self.final) if self.out and self.final is not None else []
-        known = _names(after)
-        inner = {value for node in after.walk() for value in node.outputs} - known
-        return tuple(self._record(token, stack, names, known, inner) for token, stack in enumerate(stacks))
-
-    def _record(self, token, stack, names, known, inner) -> CallRecord:
-        noted = self.noting.calls.get(token)
-        if noted is None or not names and (noted.inputs or noted.outputs) and not self.out:
-            return CallRecord(stack)
+        told = self._told(after) if self.out and self.final is not None else []
+        untraced = (None, "untraced")
 
         def records(slots: Slots) -> Tuple[ValueRecord, ...]:
-            return tuple(ValueRecord(place, *told(slot)) for place, slot in slots)
+            return tuple(
+                ValueRecord(place, *(untraced if slot == UNTRACED else told[slot]))
+                for place, slot in slots
+            )
 
-        def told(slot: int) -> Tuple[Optional[str], Optional[str]]:
-            if slot == UNTRACED:
-                return None, "untraced"
-            name = names[slot]
-            if name in known:
-                return name, "merged" if slot in self.following.merged else None
-            if name in inner:
-                return None, "body"
-            return None, self.following.reasons.get(slot, "rewritten")
+        return tuple(
+            CallRecord(stack, records(noted.inputs), records(noted.outputs))
+            if noted is not None
+            else CallRecord(stack)
+            for token, stack in enumerate(stacks)
+            for noted in [self.noting.calls.get(token)]
+        )
 
-        return CallRecord(stack, records(noted.inputs), records(noted.outputs))
-
-
-def _names(graph: GraphRecord) -> Set[str]:
-    made = {name for node in graph.nodes for name in node.outputs}
-    return made.union(graph.inputs, graph.initializers) - {""}
+    def _told(self, after: GraphRecord) -> List[Tuple[Optional[str], Optional[str]]]:
+        """Name and reason of each slot."""
+        names = self.following.names(self.final)
+        known = {name for node in after.nodes for name in node.outputs}
+        known.update(after.inputs, after.initializers)
+        merged, reasons = self.following.merged, self.following.reasons
+        told: List[Tuple[Optional[str], Optional[str]]] = []
+        for slot, name in enumerate(names):
+            if name and name in known:
+                told.append((name, "merged" if slot in merged else None))
+            else:
+                told.append((None, reasons.get(slot, "rewritten")))
+        return told
 
 
 def _around_call(taken: Taken, call: Any) -> Any:
@@ -156,12 +157,20 @@ def _within(step: str) -> Callable[[Taken, Any], Any]:
 def _around_each_conversion(taken: Taken, run: Any) -> Any:
     import torch
 
+    note = taken.following.note_conversion
+    at = 0
+
     def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
+        nonlocal at
         result = run(*args, **kwargs)
         if taken.out and taken.fault is None:
-            given = [*args, *kwargs.values()]
-            at = next(i for i, value in enumerate(given) if isinstance(value, torch._C.Node))
-            taken.safely(taken.following.note_conversion, given[at], given[at + 1], result)
+            given = [*args, *kwargs.values()] if kwargs else args
+            if not isinstance(given[at], torch._C.Node):
+                at = next(i for i, value in enumerate(given) if isinstance(value, torch._C.Node))
+            try:
+                note(given[at], given[at + 1], result)
+            except Exception as error:
+                taken.fault = error
         return result
 
     return run_symbolic_function

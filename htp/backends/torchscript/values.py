@@ -44,7 +44,7 @@ class Noting:
 
     def __init__(self, log: CallLog) -> None:
         self._log = log
-        self._known: Dict[int, Tuple[Any, int, int]] = {}
+        self._known: Dict[int, Tuple[Any, Optional[int], int]] = {}
         self.calls: Dict[int, Noted] = {}
         self.slots = 0
 
@@ -57,8 +57,7 @@ class Noting:
         token = len(self._log.stacks)
         tensors: List[Any] = []
         places: List[Place] = []
-        for at, value in enumerate(args):
-            _collect(value, (str(at),), tensors, places)
+        _collect_all(args, tensors, places)
         for name, value in kwargs.items():
             _collect(value, (name,), tensors, places)
         self.calls[token] = Noted(self._note(state, tensors, places), [])
@@ -68,44 +67,33 @@ class Noting:
         """A call ends: a tuple is several results, anything else is the only one."""
         tensors: List[Any] = []
         places: List[Place] = []
-        if isinstance(result, tuple):
-            for at, value in enumerate(result):
-                _collect(value, (str(at),), tensors, places)
-        else:
-            _collect(result, ("0",), tensors, places)
+        _collect_all(result if isinstance(result, tuple) else (result,), tensors, places)
         self.calls[token].outputs.extend(self._note(state, tensors, places))
 
     def _note(self, state: Any, tensors: List[Any], places: List[Place]) -> Slots:
         """The slots of some tensors; a Print reads those that were not known yet."""
-        slots = [self._slot(tensors, at) for at in range(len(tensors))]
-        new = [at for at, slot in enumerate(slots) if slot is None]
-        if new:
-            values = []
-            for at in new:
-                value = traced_value(state, tensors, at)
-                slots[at] = UNTRACED if value is None else self.slots
-                if value is not None:
-                    values.append(value)
-                    self._remember(tensors, at, self.slots)
-                    self.slots += 1
-            if values:
-                graph = state.graph()
-                graph.insertNode(graph.create(PRINT, values, 0))
-        return [(place, UNTRACED if s is None else s) for place, s in zip(places, slots)]
-
-    def _slot(self, tensors: List[Any], at: int) -> Optional[int]:
-        """The slot of a tensor that was noted before and that nothing has written into since."""
-        known = self._known.get(id(tensors[at]))
-        if known is None or known[0]() is not tensors[at] or known[1] != _version(tensors[at]):
-            return None
-        return known[2]
-
-    def _remember(self, tensors: List[Any], at: int, slot: int) -> None:
-        if len(self._known) > _REMEMBERED:
-            self._known.clear()
-        version = _version(tensors[at])
-        if version is not None:
-            self._known[id(tensors[at])] = (weakref.ref(tensors[at]), version, slot)
+        slots: Slots = []
+        values: List[Any] = []
+        for at, tensor in enumerate(tensors):
+            known = self._known.get(id(tensor))
+            version = _version(tensor)
+            if known is not None and known[0]() is tensor and known[1] == version is not None:
+                slots.append((places[at], known[2]))  # and nothing has written into it since
+                continue
+            value = traced_value(state, tensors, at)
+            if value is None:
+                slots.append((places[at], UNTRACED))
+                continue
+            values.append(value)
+            slots.append((places[at], self.slots))
+            if len(self._known) > _REMEMBERED:
+                self._known.clear()
+            self._known[id(tensor)] = (weakref.ref(tensor), version, self.slots)
+            self.slots += 1
+        if values:
+            graph = state.graph()
+            graph.insertNode(graph.create(PRINT, values, 0))
+        return slots
 
 
 _REMEMBERED = 64
@@ -119,6 +107,20 @@ def _version(tensor: Any) -> Optional[int]:
     except RuntimeError:
         return None
     return version
+
+
+_FIRST = ("0",)
+
+
+def _collect_all(items: Tuple[Any, ...], tensors: List[Any], places: List[Place]) -> None:
+    import torch
+
+    if len(items) == 1 and isinstance(items[0], torch.Tensor):  # nearly always
+        tensors.append(items[0])
+        places.append(_FIRST)
+        return
+    for at, item in enumerate(items):
+        _collect(item, (str(at),), tensors, places)
 
 
 def _collect(value: Any, place: Place, tensors: List[Any], places: List[Place]) -> None:
@@ -141,7 +143,8 @@ def traced_value(state: Any, tensors: List[Any], at: int) -> Any:
 
     Asking for a tensor that was not traced makes a constant of it, unless it requires a gradient:
     then torch raises and stops tracing
-    (https://github.com/pytorch/pytorch/blob/v2.0.1/torch/csrc/jit/frontend/tracer.cpp, ``getValue``).
+    (``getValue`` in
+    https://github.com/pytorch/pytorch/blob/v2.0.1/torch/csrc/jit/frontend/tracer.cpp).
     Where torch is about to name the value, it looks for the tensor among the variables of the
     function that called this one, so tensors come in a list.
     """
