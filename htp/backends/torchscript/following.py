@@ -13,31 +13,29 @@ A value keeps its number through every pass but three kinds:
 No node or value is kept, only numbers, and graphs that torch drops unchanged.
 """
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from htp.backends.torchscript.ir import inputs, nodes, outputs
+from htp.backends.torchscript.reading import (
+    Reader,
+    carried,
+    document_order,
+    ends,
+    is_value,
+    numbers_of,
+    order,
+    prints_of,
+    readers_of,
+    standing,
+    unchanged,
+    values_of,
+)
 from htp.backends.torchscript.values import PRINT
 
-__all__ = ["Following", "take_away"]
+__all__ = ["Following"]
 
-RETURN = "prim::Return"
-_TUPLE = "prim::TupleConstruct"
 _INLINED = ("prim::CallFunction", "prim::CallMethod", "prim::PythonOp")
 """What becomes operations of its own before equal ones are merged."""
-
-
-class Reader(NamedTuple):
-    """A place where a value is read. An operation keeps its kind for as long as it has its number.
-
-    Attributes:
-        number: of the first value that the reader computes; None for what the graph returns.
-        size: how many values it reads.
-        place: which of them.
-    """
-
-    number: Optional[int]
-    size: int
-    place: int
 
 
 class Following:
@@ -70,12 +68,12 @@ class Following:
         Raises:
             RuntimeError: the graph has another number of them than was put in.
         """
-        prints = _prints(graph)
-        self.numbers = _read(prints)
+        prints = prints_of(graph)
+        self.numbers = list(numbers_of(prints))
         if len(self.numbers) != slots:
             raise RuntimeError(f"{slots} values were noted, the graph has {len(self.numbers)}")
         if self._writes(graph):
-            self._order = list(_order(graph))
+            self._order = list(order(graph))
         values = {}
         if self._order or any(graph.findAllNodes(kind) for kind in _INLINED):
             values = {value.unique(): value for one in prints for value in inputs(one)}
@@ -103,8 +101,8 @@ class Following:
         current = dict(enumerate(self.numbers))
         places = self._put_back(graph)
         result = run()
-        prints = _prints(graph)
-        now = _read(prints)
+        prints = prints_of(graph)
+        now = numbers_of(prints)
         current.update(zip(places, now))
         values = {value.unique(): value for one in prints for value in inputs(one)}
         for one in prints:
@@ -114,20 +112,20 @@ class Following:
         return result
 
     def _note_readers(self, values: Dict[int, Any]) -> None:
-        self._readers.update((number, _readers(value)) for number, value in values.items())
+        self._readers.update((number, readers_of(value)) for number, value in values.items())
 
     def _put_back(self, graph: Any) -> List[int]:
         """A Print for each slot before the next operation that is left; the slots in that order."""
         firsts = {node.outputsAt(0).unique(): node for node in graph.nodes() if node.outputsSize()}
-        values = _values(graph, {number for number in self.numbers if number is not None})
+        values = values_of(graph, {number for number in self.numbers if number is not None})
         waiting: List[int] = []
         places: List[int] = []
 
-        def put(place: Callable[[Any], Any]) -> None:
+        def put(anchor: Any) -> None:
             for slot in waiting:
                 number = self.numbers[slot]
                 if number is not None and number in values:
-                    place(graph.create(PRINT, [values[number]], 0))
+                    graph.create(PRINT, [values[number]], 0).insertBefore(anchor)
                     places.append(slot)
             waiting.clear()
 
@@ -135,16 +133,15 @@ class Following:
             if is_slot:
                 waiting.append(number)
             elif number in firsts and waiting:
-                anchor = firsts[number]
-                put(lambda one, anchor=anchor: one.insertBefore(anchor))
-        put(graph.appendNode)
+                put(firsts[number])
+        put(graph.return_node())
         return places
 
     def through_merging(self, graph: Any, run: Callable[[], Any]) -> Any:
         """While equal operations are merged, a Print reads every value at the end of the graph."""
         if not self.numbers:
             return run()
-        moved, result = _carried(graph, self.numbers, run, lambda _: graph)
+        moved, result = carried(graph, self.numbers, run, lambda _: graph)
         for slot, number in enumerate(self.numbers):
             if number is not None and moved.get(number, number) != number:
                 self.merged.add(slot)
@@ -156,7 +153,7 @@ class Following:
         if not self.numbers:
             return run()
         readers: Dict[int, List[Reader]] = {}
-        moved, result = _carried(graph, self.numbers, run, lambda _: graph, readers)
+        moved, result = carried(graph, self.numbers, run, lambda _: graph, readers)
         self._replace(moved)
         self._readers.update(readers)
         return result
@@ -177,14 +174,14 @@ class Following:
             return
         first = node.outputsAt(0).unique()
         for held, reader in self._awaited.get(first, ()):
-            if node.inputsAt(reader.place).unique() == held or _unchanged(node, reader):
-                if _is_value(given[reader.place]):
-                    self._given.setdefault(held, set()).add(given[reader.place].unique())
-        if size == 1 and _is_value(result):
+            same = node.inputsAt(reader.place).unique() == held or unchanged(node, reader)
+            if same and is_value(given[reader.place]):
+                self._given.setdefault(held, set()).add(given[reader.place].unique())
+        if size == 1 and is_value(result):
             self._made[first] = result.unique()
         elif isinstance(result, (list, tuple)) and len(result) == size:
             for old, new in zip(outputs(node), result):
-                if _is_value(new):
+                if is_value(new):
                     self._made[old.unique()] = new.unique()
 
     def through_conversion(self, graph: Any, run: Callable[[], Any]) -> Any:
@@ -193,10 +190,10 @@ class Following:
             return run()
         self._await()
         converted = run()
-        ends = [value.unique() for value in converted.outputs()]
+        returned = [value.unique() for value in converted.outputs()]
         made: Dict[int, int] = {}
         for number in {n for n in self.numbers if n is not None}:
-            found = self._given.get(number) or _ends(self._readers.get(number, ()), ends)
+            found = self._given.get(number) or ends(self._readers.get(number, ()), returned)
             if len(found) == 1:
                 made[number] = next(iter(found))
             elif found:
@@ -222,7 +219,7 @@ class Following:
         """While the graph is copied, a Print that reads every value is copied with it."""
         if not any(number is not None for number in self.numbers):
             return run()
-        moved, copy = _carried(graph, self.numbers, run, lambda copy: copy)
+        moved, copy = carried(graph, self.numbers, run, lambda copy: copy)
         self.copied = graph
         self._before_copy = {new: old for old, new in moved.items()}
         self._move(moved)
@@ -231,7 +228,7 @@ class Following:
     def names(self, graph: Any) -> List[Optional[str]]:
         """The name of each slot's value in the graph that is written."""
         held = {number for number in self.numbers if number is not None}
-        named = {number: value.debugName() for number, value in _values(graph, held).items()}
+        named = {number: value.debugName() for number, value in values_of(graph, held).items()}
         missing = held - set(named)
         if missing:
             named.update(self._after_copy(graph, missing))
@@ -239,27 +236,27 @@ class Following:
 
     def _after_copy(self, graph: Any, missing: Set[int]) -> Iterator[Tuple[int, str]]:
         """What unchanged readers read in the place of values that vanished after the copy."""
-        numbers = _document_order(self.copied)
+        numbers = document_order(self.copied)
         if any(numbers.get(old) != new for new, old in self._before_copy.items()):
             for number in missing:
                 self._lose(number, "rewritten")
             return
-        before = _values(self.copied, {self._before_copy[number] for number in missing})
+        before = values_of(self.copied, {self._before_copy[number] for number in missing})
         left = {n.outputsAt(0).unique(): n for n in nodes(graph) if n.outputsSize()}
-        ends = [value.unique() for value in graph.outputs()]
-        standing: Dict[int, int] = {}
+        returned = [value.unique() for value in graph.outputs()]
+        found: Dict[int, int] = {}
         for number in missing:
             readers = [
                 reader._replace(number=None if reader.number is None else numbers[reader.number])
-                for reader in _readers(before[self._before_copy[number]])
+                for reader in readers_of(before[self._before_copy[number]])
             ]
-            other, reason = _standing(readers, left, ends)
+            other, reason = standing(readers, left, returned)
             if other is None:
                 self._lose(number, reason)
             else:
-                standing[number] = other
-        names = {n: v.debugName() for n, v in _values(graph, set(standing.values())).items()}
-        yield from ((n, names[other]) for n, other in standing.items() if other in names)
+                found[number] = other
+        names = {n: v.debugName() for n, v in values_of(graph, set(found.values())).items()}
+        yield from ((n, names[other]) for n, other in found.items() if other in names)
 
     # --- slots
 
@@ -274,142 +271,3 @@ class Following:
         for slot, held in enumerate(self.numbers):
             if held == number:
                 self.reasons.setdefault(slot, reason)
-
-
-def _standing(
-    readers: Iterable[Reader], left: Dict[Optional[int], Any], ends: List[int]
-) -> Tuple[Optional[int], str]:
-    """The value that unchanged readers read at the same place, or None and why."""
-    known = list(readers)
-    found = _ends(known, ends)
-    for reader in known:
-        node = left.get(reader.number)
-        if node is not None and _unchanged(node, reader):
-            found.add(node.inputsAt(reader.place).unique())
-    if len(found) == 1:
-        return found.pop(), ""
-    if found:
-        return None, "ambiguous"
-    return None, "fused" if known else "unread"
-
-
-def _ends(readers: Iterable[Reader], ends: List[int]) -> Set[int]:
-    """What the graph returns in the place of a value."""
-    return {
-        ends[reader.place]
-        for reader in readers
-        if reader.number is None and reader.place < len(ends) == reader.size
-    }
-
-
-def _unchanged(node: Any, reader: Reader) -> bool:
-    return bool(node.inputsSize() == reader.size)
-
-
-def _carried(
-    graph: Any,
-    numbers: Iterable[Optional[int]],
-    run: Callable[[], Any],
-    place: Callable[..., Any],
-    readers: Optional[Dict[int, List[Reader]]] = None,
-) -> Tuple[Dict[int, int], Any]:
-    """Run a pass while a Print reads the values; what it reads afterwards, by the old numbers.
-
-    Args:
-        graph: what the pass is run on.
-        numbers: of the values.
-        run: the pass.
-        place: from what it returns, the graph to look into afterwards.
-        readers: takes who reads the values then.
-    """
-    values = _values(graph, {number for number in numbers if number is not None})
-    graph.appendNode(graph.create(PRINT, list(values.values()), 0))
-    old = list(values)
-    del values
-    result = run()
-    now = place(result)
-    (carrier,) = _prints(now)
-    read = list(carrier.inputs())
-    carrier.destroy()
-    if now is not graph:
-        take_away(graph)
-    new = [value.unique() for value in read]
-    if readers is not None:
-        readers.update((number, _readers(value)) for number, value in zip(new, read))
-    return dict(zip(old, new)), result
-
-
-def _prints(graph: Any) -> List[Any]:
-    """The Prints that read values, in order; HTP's own markers read none."""
-    return [node for node in graph.findAllNodes(PRINT) if node.inputsSize()]
-
-
-def _read(prints: List[Any]) -> List[int]:
-    """The numbers of what some Prints read."""
-    return [one.inputsAt(at).unique() for one in prints for at in range(one.inputsSize())]
-
-
-def take_away(graph: Any) -> None:
-    """Take every Print out that reads values."""
-    for one in _prints(graph):
-        one.destroy()
-
-
-def _order(graph: Any) -> Iterator[Tuple[bool, int]]:
-    """The slots in their places among the first values of the operations."""
-    slot = 0
-    for node in graph.nodes():
-        if node.kind() == PRINT:
-            for _ in range(node.inputsSize()):
-                yield True, slot
-                slot += 1
-        elif node.outputsSize():
-            yield False, node.outputsAt(0).unique()
-
-
-def _readers(value: Any) -> List[Reader]:
-    """Who reads a value, without those that compute nothing."""
-    found = []
-    for use in value.uses():
-        user = use.user
-        if not user.outputsSize():
-            if user.kind() == RETURN:
-                found.append(Reader(None, user.inputsSize(), use.offset))
-            continue
-        first = user.outputsAt(0)
-        found.append(Reader(first.unique(), user.inputsSize(), use.offset))
-        for end in first.uses() if user.kind() == _TUPLE else ():  # what is returned together
-            if end.user.kind() == RETURN:
-                found.append(Reader(None, user.inputsSize(), use.offset))
-    return found
-
-
-def _values(graph: Any, numbers: Set[int]) -> Dict[int, Any]:
-    """The values of a graph that have one of some numbers; those of bodies are left out."""
-    found = {}
-    for node in graph.nodes():
-        size = node.outputsSize()
-        for at in range(size) if size != 1 else (0,):
-            value = node.outputsAt(at)
-            number = value.unique()
-            if number in numbers:
-                found[number] = value
-    if len(found) < len(numbers):
-        for value in graph.inputs():
-            number = value.unique()
-            if number in numbers:
-                found[number] = value
-                if len(found) == len(numbers):
-                    break
-    return found
-
-
-def _document_order(graph: Any) -> Dict[int, int]:
-    """The numbers that a canonical copy of the graph has."""
-    given = [value.unique() for value in graph.inputs()]
-    made = [value.unique() for node in nodes(graph) for value in outputs(node)]
-    return {number: at for at, number in enumerate((*given, *made))}
-
-
-def _is_value(found: Any) -> bool:
-    return type(found).__name__ == "Value"

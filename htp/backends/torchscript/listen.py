@@ -73,9 +73,9 @@ class TorchScriptListener:
         recorder = Recorder(CallLog(ModuleNames(model)), model)
         self._recorder = recorder
         taken = Taken(recorder.log)
-        with installed(INSIDE, taken), installed(POINTS, recorder), installed(OUTSIDE, taken):
-            with marked(model, recorder):
-                yield
+        inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
+        with inside, installed(POINTS, recorder), outside, marked(model, recorder):
+            yield
         self._recorder = None
         self._ended.append(HeardExport(model, recorder, taken))
 

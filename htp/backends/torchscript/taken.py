@@ -1,13 +1,14 @@
 """Where torch is listened to for what module calls take and return, and what is told of it.
 
-A fault here never reaches torch: the pass runs all the same, and ``records`` raises what went wrong.
+A fault here never reaches torch: the pass runs all the same, and ``records`` raises what it was.
 """
 
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 from htp.backends.common.patching import PatchPoint
-from htp.backends.torchscript.following import Following, take_away
+from htp.backends.torchscript.following import Following
 from htp.backends.torchscript.points import _PASSES, _UTILS
+from htp.backends.torchscript.reading import take_away
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.values import UNTRACED, Noting, Slots
 from htp.errors import CaptureError
@@ -29,41 +30,39 @@ class Taken:
         """The Prints were taken out of the traced graph."""
 
     def safely(self, step: Callable[..., Any], *given: Any) -> Any:
-        """Run a step unless one failed before; keep what goes wrong."""
+        """Run a step unless one failed before; keep what goes wrong, but not its frames."""
         if self.fault is None:
             try:
                 return step(*given)
             except Exception as error:
-                self.fault = error
+                self.fault = error.with_traceback(None)
         return None
 
     def around(self, step: Callable[..., Any], graph: Any, run: Callable[[], Any]) -> Any:
         """Run a pass of torch's within a step; the pass runs once, whatever the step does."""
+        if self.fault is not None or not self.out:
+            return run()
         results: List[Any] = []
-        failed: List[Exception] = []
+        refused: List[Exception] = []
 
         def once() -> Any:
             try:
                 results.append(run())
             except Exception as error:
-                failed.append(error)
+                refused.append(error)
                 raise
             return results[0]
 
-        if self.fault is not None or not self.out:
-            return run()
-        self.safely(step, graph, once)
-        if self.fault is not None:
-            self.safely_away(graph, results)
-            if failed:
-                raise failed[0]
-        return results[0] if results else run()
-
-    def safely_away(self, graph: Any, results: List[Any]) -> None:
-        """After a fault nothing of HTP's may stay in a graph."""
+        try:
+            return step(graph, once)
+        except Exception as error:
+            if refused:
+                raise  # torch's own error passes through
+            self.fault = error.with_traceback(None)
         for one in [graph, *results]:
             if hasattr(one, "findAllNodes"):
-                take_away(one)
+                take_away(one)  # nothing of HTP's may stay in a graph
+        return results[0] if results else run()
 
     def records(self, stacks: Sequence[Stack], after: GraphRecord) -> Tuple[CallRecord, ...]:
         """The record of every call.
@@ -170,7 +169,7 @@ def _around_each_conversion(taken: Taken, run: Any) -> Any:
             try:
                 note(given[at], given[at + 1], result)
             except Exception as error:
-                taken.fault = error
+                taken.fault = error.with_traceback(None)
         return result
 
     return run_symbolic_function
