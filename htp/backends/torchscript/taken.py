@@ -74,12 +74,12 @@ class Taken:
         Raises:
             CaptureError: something went wrong while torch exported.
         """
+        told = self.safely(self._told, after) if self.out and self.final is not None else []
         if self.fault is not None:
             raise CaptureError(
                 f"What the module calls took and returned could not be followed: {self.fault!r}.",
                 "this is a defect of HTP; please report it with the model.",
             ) from self.fault
-        told = self._told(after) if self.out and self.final is not None else []
         untraced = (None, "untraced")
 
         def records(slots: Slots) -> Tuple[ValueRecord, ...]:
