@@ -3,8 +3,9 @@
 from typing import Any, Iterator, Optional, Tuple
 
 from htp.backends.torchscript.recorder import Recorder
+from htp.backends.torchscript.taken import Taken
 from htp.errors import CaptureError
-from htp.graph.records import CallRecord, Capture, GraphRecord, NodeRecord
+from htp.graph.records import Capture, GraphRecord, NodeRecord
 from htp.scope import Owner
 
 __all__ = ["assemble"]
@@ -13,7 +14,7 @@ Read = Tuple[Any, str, Optional[Owner]]
 """A node of torch's graph, its kind and its owner."""
 
 
-def assemble(after: GraphRecord, recorder: Recorder) -> Capture:
+def assemble(after: GraphRecord, recorder: Recorder, taken: Taken) -> Capture:
     """The capture of one export.
 
     Raises:
@@ -32,7 +33,7 @@ def assemble(after: GraphRecord, recorder: Recorder) -> Capture:
     tensors = recorder.log.names.tensors()
     after.parameters.update((name, tensors[name]) for name in after.initializers if name in tensors)
     before = recorder.reader.origin(recorder.final, after, tensors)
-    return Capture(after, before, tuple(map(CallRecord, recorder.log.stacks)))
+    return Capture(after, before, taken.records(recorder.log.stacks, after))
 
 
 def _beside(node: NodeRecord, read: Iterator[Read]) -> Optional[Owner]:

@@ -18,6 +18,7 @@ from htp.backends.torchscript.points import POINTS, entrance
 from htp.backends.torchscript.recorder import Recorder, failure
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scripted import marked
+from htp.backends.torchscript.taken import INSIDE, OUTSIDE, Taken
 from htp.errors import CaptureError
 from htp.graph.records import Capture, GraphRecord
 
@@ -34,7 +35,7 @@ class TorchScriptBackend:
         try:
             import torch  # noqa: F401 - a torch that cannot be imported says why
 
-            lacking = missing((*entrance(_around_export), *POINTS))
+            lacking = missing((*entrance(_around_export), *INSIDE, *POINTS, *OUTSIDE))
         except (ImportError, OSError) as error:
             return f"{error}"
         return f"torch lacks {', '.join(lacking)}" if lacking else None
@@ -72,18 +73,21 @@ class TorchScriptListener:
         """Record the export that runs meanwhile."""
         outer, self._recorder = self._recorder, _recorder(model)
         recorder = self._recorder
-        with installed(POINTS, recorder), marked(model, recorder):
+        taken = Taken(recorder.log)
+        inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
+        with inside, installed(POINTS, recorder), outside, marked(model, recorder):
             yield
         self._recorder = outer
-        self._ended.append(HeardExport(model, recorder))
+        self._ended.append(HeardExport(model, recorder, taken))
 
 
 class HeardExport:
     """One export by the TorchScript exporter."""
 
-    def __init__(self, model: Any, recorder: Recorder) -> None:
+    def __init__(self, model: Any, recorder: Recorder, taken: Taken) -> None:
         self.model = model
         self._recorder = recorder
+        self._taken = taken
 
     def capture(self, written: GraphRecord) -> Capture:
         """Lay what was recorded beside the file, node for node.
@@ -92,7 +96,7 @@ class HeardExport:
             CaptureError: they differ, the recording failed, or nothing was recorded.
         """
         try:
-            return assemble(written, self._recorder)
+            return assemble(written, self._recorder, self._taken)
         except CaptureError:
             raise
         except Exception as error:

@@ -1,0 +1,273 @@
+"""Where the values that calls took and returned went, from the traced graph to the file.
+
+A value keeps its number through every pass but three kinds:
+
+- passes that put one value in the place of another for all its readers (merging of equal
+  operations, in-place operations made plain, the copy that is written): a Print that reads the
+  values is in the graph meanwhile, and reads the new ones afterwards;
+- the conversion to ONNX, which says for each operation what its results became;
+- passes in which a Print would be seen (they ask how many readers a value has, or drop what has
+  none). Only if a number is missing afterwards, its readers are looked up in the graph before, and
+  what an unchanged reader reads now at the same place is what the value became.
+
+No node or value is kept, only numbers, and graphs that torch drops unchanged.
+"""
+
+from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+
+from htp.backends.torchscript.ir import inputs, nodes, outputs
+from htp.backends.torchscript.reading import (
+    Reader,
+    carried,
+    document_order,
+    ends,
+    is_value,
+    numbers_of,
+    order,
+    prints_of,
+    readers_of,
+    standing,
+    unchanged,
+    values_of,
+)
+from htp.backends.torchscript.values import PRINT
+
+__all__ = ["Following"]
+
+_INLINED = ("prim::CallFunction", "prim::CallMethod", "prim::PythonOp")
+"""What becomes operations of its own before equal ones are merged."""
+
+
+class Following:
+    """Follows the value of every slot.
+
+    Attributes:
+        numbers: the value's number in the graph as it stands, by slot; None once it is lost.
+        reasons: why a slot has no value any more.
+        merged: slots for which an equal value stands.
+        copied: the graph before it was copied, which torch drops unchanged.
+    """
+
+    def __init__(self) -> None:
+        self.numbers: List[Optional[int]] = []
+        self.reasons: Dict[int, str] = {}
+        self.merged: Set[int] = set()
+        self.copied: Any = None
+        self._before_copy: Dict[int, int] = {}
+        self._order: List[Tuple[bool, int]] = []
+        self._readers: Dict[int, List[Reader]] = {}
+        self._made: Dict[int, int] = {}
+        self._given: Dict[int, Set[int]] = {}
+        self._awaited: Dict[int, List[Tuple[int, Reader]]] = {}
+
+    # --- the traced graph
+
+    def take_out(self, graph: Any, slots: int) -> None:
+        """Take the Prints of the trace out of the graph; they say which values are meant.
+
+        Raises:
+            RuntimeError: the graph has another number of them than was put in.
+        """
+        prints = prints_of(graph)
+        self.numbers = list(numbers_of(prints))
+        if len(self.numbers) != slots:
+            raise RuntimeError(f"{slots} values were noted, the graph has {len(self.numbers)}")
+        if self._writes(graph):
+            self._order = list(order(graph))
+        values = {}
+        if self._order or any(graph.findAllNodes(kind) for kind in _INLINED):
+            values = {value.unique(): value for one in prints for value in inputs(one)}
+        for one in prints:
+            one.destroy()
+        self._note_readers(values)
+
+    def _writes(self, graph: Any) -> bool:
+        """Whether an operation writes into a value that it reads."""
+        kinds = {node.kind() for node in graph.nodes()}
+        return any(
+            "!" in node.schema()
+            for kind in kinds
+            if kind[-1] == "_" and kind[-2] != "_"
+            for node in graph.findAllNodes(kind)[:1]
+        )
+
+    def through_writes(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """While in-place operations are made plain, the Prints are where the calls are.
+
+        What is read before a write and what is read after it have one number until then.
+        """
+        if not self._order:
+            return run()
+        current = dict(enumerate(self.numbers))
+        places = self._put_back(graph)
+        result = run()
+        prints = prints_of(graph)
+        now = numbers_of(prints)
+        current.update(zip(places, now))
+        values = {value.unique(): value for one in prints for value in inputs(one)}
+        for one in prints:
+            one.destroy()
+        self.numbers = [current[slot] for slot in range(len(self.numbers))]
+        self._note_readers(values)
+        return result
+
+    def _note_readers(self, values: Dict[int, Any]) -> None:
+        self._readers.update((number, readers_of(value)) for number, value in values.items())
+
+    def _put_back(self, graph: Any) -> List[int]:
+        """A Print for each slot before the next operation that is left; the slots in that order."""
+        firsts = {node.outputsAt(0).unique(): node for node in graph.nodes() if node.outputsSize()}
+        values = values_of(graph, {number for number in self.numbers if number is not None})
+        waiting: List[int] = []
+        places: List[int] = []
+
+        def put(anchor: Any) -> None:
+            for slot in waiting:
+                number = self.numbers[slot]
+                if number is not None and number in values:
+                    graph.create(PRINT, [values[number]], 0).insertBefore(anchor)
+                    places.append(slot)
+            waiting.clear()
+
+        for is_slot, number in self._order:
+            if is_slot:
+                waiting.append(number)
+            elif number in firsts and waiting:
+                put(firsts[number])
+        put(graph.return_node())
+        return places
+
+    def through_merging(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """While equal operations are merged, a Print reads every value at the end of the graph."""
+        if not self.numbers:
+            return run()
+        moved, result = carried(graph, self.numbers, run, lambda _: graph)
+        for slot, number in enumerate(self.numbers):
+            if number is not None and moved.get(number, number) != number:
+                self.merged.add(slot)
+        self._replace(moved)
+        return result
+
+    def through_replacing(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """The same while operations are made anew; afterwards few are, so readers are noted."""
+        if not self.numbers:
+            return run()
+        readers: Dict[int, List[Reader]] = {}
+        moved, result = carried(graph, self.numbers, run, lambda _: graph, readers)
+        self._replace(moved)
+        self._readers.update(readers)
+        return result
+
+    def _replace(self, moved: Dict[int, int]) -> None:
+        self.numbers = [None if n is None else moved.get(n, n) for n in self.numbers]
+
+    # --- the conversion
+
+    def note_conversion(self, node: Any, given: Any, result: Any) -> None:
+        """An operation was converted: its results, in order, are what its values became.
+
+        What a reader is given is the better witness: torch may put a constant in the place of a
+        result, and a reader that is what it was reads what took the place of a value.
+        """
+        size = node.outputsSize()
+        if not size:
+            return
+        first = node.outputsAt(0).unique()
+        for held, reader in self._awaited.get(first, ()):
+            same = node.inputsAt(reader.place).unique() == held or unchanged(node, reader)
+            if same and is_value(given[reader.place]):
+                self._given.setdefault(held, set()).add(given[reader.place].unique())
+        if size == 1 and is_value(result):
+            self._made[first] = result.unique()
+        elif isinstance(result, (list, tuple)) and len(result) == size:
+            for old, new in zip(outputs(node), result):
+                if is_value(new):
+                    self._made[old.unique()] = new.unique()
+
+    def through_conversion(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """Follow every value to the ONNX graph."""
+        if not self.numbers:
+            return run()
+        self._await()
+        converted = run()
+        returned = [value.unique() for value in converted.outputs()]
+        made: Dict[int, int] = {}
+        for number in {n for n in self.numbers if n is not None}:
+            found = self._given.get(number) or ends(self._readers.get(number, ()), returned)
+            if len(found) == 1:
+                made[number] = next(iter(found))
+            elif found:
+                self._lose(number, "ambiguous")
+            elif number in self._made:
+                made[number] = self._made[number]
+            else:
+                self._lose(number, "fused" if self._readers.get(number) else "unread")
+        self._move(made)
+        self._made, self._given, self._awaited, self._readers = {}, {}, {}, {}
+        return converted
+
+    def _await(self) -> None:
+        """Note which operations will tell what became of a value that they read."""
+        for held in {number for number in self.numbers if number is not None}:
+            for reader in self._readers.get(held, ()):
+                if reader.number is not None:
+                    self._awaited.setdefault(reader.number, []).append((held, reader))
+
+    # --- the ONNX graph
+
+    def through_copying(self, graph: Any, run: Callable[[], Any]) -> Any:
+        """While the graph is copied, a Print that reads every value is copied with it."""
+        if not any(number is not None for number in self.numbers):
+            return run()
+        moved, copy = carried(graph, self.numbers, run, lambda copy: copy)
+        self.copied = graph
+        self._before_copy = {new: old for old, new in moved.items()}
+        self._move(moved)
+        return copy
+
+    def names(self, graph: Any) -> List[Optional[str]]:
+        """The name of each slot's value in the graph that is written."""
+        held = {number for number in self.numbers if number is not None}
+        named = {number: value.debugName() for number, value in values_of(graph, held).items()}
+        missing = held - set(named)
+        if missing:
+            named.update(self._after_copy(graph, missing))
+        return [None if n is None else named.get(n) for n in self.numbers]
+
+    def _after_copy(self, graph: Any, missing: Set[int]) -> Iterator[Tuple[int, str]]:
+        """What unchanged readers read in the place of values that vanished after the copy."""
+        numbers = document_order(self.copied)
+        if any(numbers.get(old) != new for new, old in self._before_copy.items()):
+            for number in missing:
+                self._lose(number, "rewritten")
+            return
+        before = values_of(self.copied, {self._before_copy[number] for number in missing})
+        left = {n.outputsAt(0).unique(): n for n in nodes(graph) if n.outputsSize()}
+        returned = [value.unique() for value in graph.outputs()]
+        found: Dict[int, int] = {}
+        for number in missing:
+            readers = [
+                reader._replace(number=None if reader.number is None else numbers[reader.number])
+                for reader in readers_of(before[self._before_copy[number]])
+            ]
+            other, reason = standing(readers, left, returned)
+            if other is None:
+                self._lose(number, reason)
+            else:
+                found[number] = other
+        names = {n: v.debugName() for n, v in values_of(graph, set(found.values())).items()}
+        yield from ((n, names[other]) for n, other in found.items() if other in names)
+
+    # --- slots
+
+    def _move(self, moved: Dict[int, int]) -> None:
+        for slot, number in enumerate(self.numbers):
+            if number is not None:
+                self.numbers[slot] = moved.get(number)
+                if number not in moved:
+                    self.reasons.setdefault(slot, "rewritten")
+
+    def _lose(self, number: int, reason: str) -> None:
+        for slot, held in enumerate(self.numbers):
+            if held == number:
+                self.reasons.setdefault(slot, reason)

@@ -1,0 +1,209 @@
+"""Where torch is listened to for what module calls take and return, and what is told of it.
+
+A fault here never reaches torch: the pass runs all the same, and ``records`` raises what it was.
+"""
+
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+
+from htp.backends.common.patching import PatchPoint
+from htp.backends.torchscript.following import Following
+from htp.backends.torchscript.points import _PASSES, _UTILS
+from htp.backends.torchscript.reading import take_away
+from htp.backends.torchscript.scopes import CallLog
+from htp.backends.torchscript.values import UNTRACED, Noting, Slots
+from htp.errors import CaptureError
+from htp.graph.records import CallRecord, GraphRecord, ValueRecord
+from htp.scope import Stack
+
+__all__ = ["INSIDE", "OUTSIDE", "Taken"]
+
+
+class Taken:
+    """What the calls of one export took and returned."""
+
+    def __init__(self, log: CallLog) -> None:
+        self.noting = Noting(log)
+        self.following = Following()
+        self.fault: Optional[Exception] = None
+        self.final: Any = None
+        self.out = False
+        """The Prints were taken out of the traced graph."""
+
+    def safely(self, step: Callable[..., Any], *given: Any) -> Any:
+        """Run a step unless one failed before; keep what goes wrong, but not its frames."""
+        if self.fault is None:
+            try:
+                return step(*given)
+            except Exception as error:
+                self.fault = error.with_traceback(None)
+        return None
+
+    def around(self, step: Callable[..., Any], graph: Any, run: Callable[[], Any]) -> Any:
+        """Run a pass of torch's within a step; the pass runs once, whatever the step does."""
+        if self.fault is not None or not self.out:
+            return run()
+        results: List[Any] = []
+        refused: List[Exception] = []
+
+        def once() -> Any:
+            try:
+                results.append(run())
+            except Exception as error:
+                refused.append(error)
+                raise
+            return results[0]
+
+        try:
+            return step(graph, once)
+        except Exception as error:
+            if refused:
+                raise  # torch's own error passes through
+            self.fault = error.with_traceback(None)
+        for one in [graph, *results]:
+            if hasattr(one, "findAllNodes"):
+                take_away(one)  # nothing of HTP's may stay in a graph
+        return results[0] if results else run()
+
+    def records(self, stacks: Sequence[Stack], after: GraphRecord) -> Tuple[CallRecord, ...]:
+        """The record of every call.
+
+        Args:
+            stacks: of the calls, by token.
+            after: the written graph: names that are not in it are no names.
+
+        Raises:
+            CaptureError: something went wrong while torch exported.
+        """
+        told = self.safely(self._told, after) if self.out and self.final is not None else []
+        if self.fault is not None:
+            raise CaptureError(
+                f"What the module calls took and returned could not be followed: {self.fault!r}.",
+                "this is a defect of HTP; please report it with the model.",
+            ) from self.fault
+        untraced = (None, "untraced")
+
+        def records(slots: Slots) -> Tuple[ValueRecord, ...]:
+            return tuple(
+                ValueRecord(place, *(untraced if slot == UNTRACED else told[slot]))
+                for place, slot in slots
+            )
+
+        return tuple(
+            CallRecord(stack, records(noted.inputs), records(noted.outputs))
+            if noted is not None
+            else CallRecord(stack)
+            for token, stack in enumerate(stacks)
+            for noted in [self.noting.calls.get(token)]
+        )
+
+    def _told(self, after: GraphRecord) -> List[Tuple[Optional[str], Optional[str]]]:
+        """Name and reason of each slot."""
+        names = self.following.names(self.final)
+        known = {name for node in after.nodes for name in node.outputs}
+        known.update(after.inputs, after.initializers)
+        merged, reasons = self.following.merged, self.following.reasons
+        told: List[Tuple[Optional[str], Optional[str]]] = []
+        for slot, name in enumerate(names):
+            if name and name in known:
+                told.append((name, "merged" if slot in merged else None))
+            else:
+                told.append((None, reasons.get(slot, "rewritten")))
+        return told
+
+
+def _around_call(taken: Taken, call: Any) -> Any:
+    import torch
+
+    noting = taken.noting
+
+    def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        state = torch._C._get_tracing_state()
+        if state is None or taken.fault is not None or not noting.sees(module):
+            return call(module, *args, **kwargs)
+        token = taken.safely(noting.enter, state, args, kwargs)
+        result = call(module, *args, **kwargs)
+        if token is not None:
+            taken.safely(noting.leave, state, token, result)
+        return result
+
+    return __call__
+
+
+def _around_optimizing(taken: Taken, optimize: Any) -> Any:
+    def optimize_graph(graph: Any, *args: Any, **kwargs: Any) -> Any:
+        if taken.noting.slots:
+            taken.safely(taken.following.take_out, graph, taken.noting.slots)
+            taken.out = True
+        if taken.fault is not None:
+            take_away(graph)
+        return optimize(graph, *args, **kwargs)
+
+    return optimize_graph
+
+
+def _within(step: str) -> Callable[[Taken, Any], Any]:
+    def around(taken: Taken, plain: Any) -> Any:
+        follow = getattr(taken.following, step)
+
+        def jit_pass(graph: Any, *args: Any, **kwargs: Any) -> Any:
+            return taken.around(follow, graph, lambda: plain(graph, *args, **kwargs))
+
+        return jit_pass
+
+    return around
+
+
+def _around_each_conversion(taken: Taken, run: Any) -> Any:
+    import torch
+
+    note = taken.following.note_conversion
+    at = 0
+
+    def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
+        nonlocal at
+        result = run(*args, **kwargs)
+        if taken.out and taken.fault is None:
+            given = [*args, *kwargs.values()] if kwargs else args
+            if not isinstance(given[at], torch._C.Node):
+                at = next(i for i, value in enumerate(given) if isinstance(value, torch._C.Node))
+            try:
+                note(given[at], given[at + 1], result)
+            except Exception as error:
+                taken.fault = error.with_traceback(None)
+        return result
+
+    return run_symbolic_function
+
+
+def _after_all(taken: Taken, build: Any) -> Any:
+    def model_to_graph(*args: Any, **kwargs: Any) -> Any:
+        result = build(*args, **kwargs)
+        taken.final = result[0]
+        return result
+
+    return model_to_graph
+
+
+def _inside() -> Iterator[PatchPoint]:
+    for name in (
+        "_jit_pass_onnx_remove_inplace_ops_for_onnx",
+        "_jit_pass_onnx_prepare_inplace_ops_for_onnx",
+    ):
+        yield PatchPoint(name, _PASSES, _within("through_writes"), needed=False)
+    yield PatchPoint("_jit_pass_cse", _PASSES, _within("through_merging"))
+    name = "_jit_pass_canonicalize_graph_fuser_ops"
+    yield PatchPoint(name, _PASSES, _within("through_replacing"), needed=False)
+    yield PatchPoint("_jit_pass_onnx", _PASSES, _within("through_conversion"))
+    yield PatchPoint("_run_symbolic_function", (*_UTILS, "torch.onnx"), _around_each_conversion)
+    yield PatchPoint("_jit_pass_canonicalize", _PASSES, _within("through_copying"))
+
+
+INSIDE = tuple(_inside())
+"""Installed before the other patches: what they read holds no Print."""
+
+OUTSIDE = (
+    PatchPoint("__call__", ("torch.nn:Module",), _around_call),
+    PatchPoint("_optimize_graph", _UTILS, _around_optimizing),
+    PatchPoint("_model_to_graph", _UTILS, _after_all),
+)
+"""Installed after the other patches."""

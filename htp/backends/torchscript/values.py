@@ -1,0 +1,191 @@
+"""What each module call took and returned, noted while TorchScript traces.
+
+A number that is read while torch traces is not the number that the exporter sees, and a tensor that
+is written into has another value afterwards. So the value itself is noted: a ``prim::Print`` that
+reads it goes into the graph where the call begins or ends.
+
+    %5 = aten::relu(%4)
+      = prim::Print(%5)      a call returned it (and the next one took it: asked once)
+
+The Prints are taken out again before anything else looks at the graph (``following``).
+"""
+
+import weakref
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+
+from htp.backends.torchscript.scopes import CallLog
+
+__all__ = ["PRINT", "UNTRACED", "Noted", "Noting"]
+
+PRINT = "prim::Print"
+UNTRACED = -1
+"""In the place of a slot: the tensor is not the result of anything that was traced."""
+
+Place = Tuple[str, ...]
+Slots = List[Tuple[Place, int]]
+
+
+class Noted(NamedTuple):
+    """The tensors of one call: where each stands, and the slot that its value has."""
+
+    inputs: Slots
+    outputs: Slots
+
+
+class Noting:
+    """Notes what the calls of one forward pass take and return.
+
+    A slot is one value at one time. Slots are counted from 0; the Prints read them in this order.
+
+    Attributes:
+        calls: what is known of each call, by its token.
+        slots: how many values were noted.
+    """
+
+    def __init__(self, log: CallLog) -> None:
+        self._log = log
+        self._known: Dict[int, Tuple[Any, Optional[int], int]] = {}
+        self.calls: Dict[int, Noted] = {}
+        self.slots = 0
+
+    def sees(self, module: Any) -> bool:
+        """Whether a call of this module is one of the model's."""
+        return module in self._log.names
+
+    def enter(self, state: Any, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
+        """A call begins; its token is the next that the log hands out."""
+        token = len(self._log.stacks)
+        tensors: List[Any] = []
+        places: List[Place] = []
+        _collect_all(args, tensors, places)
+        for name, value in kwargs.items():
+            _collect(value, (name,), tensors, places)
+        self.calls[token] = Noted(self._note(state, tensors, places), [])
+        return token
+
+    def leave(self, state: Any, token: int, result: Any) -> None:
+        """A call ends: a tuple is several results, anything else is the only one."""
+        tensors: List[Any] = []
+        places: List[Place] = []
+        _collect_all(result if isinstance(result, tuple) else (result,), tensors, places)
+        self.calls[token].outputs.extend(self._note(state, tensors, places))
+
+    def _note(self, state: Any, tensors: List[Any], places: List[Place]) -> Slots:
+        """The slots of some tensors; a Print reads those that were not known yet."""
+        slots: Slots = []
+        values: List[Any] = []
+        for at, tensor in enumerate(tensors):
+            known = self._known.get(id(tensor))
+            version = _version(tensor)
+            if known is not None and known[0]() is tensor and known[1] == version is not None:
+                slots.append((places[at], known[2]))  # and nothing has written into it since
+                continue
+            value = traced_value(state, tensors, at)
+            if value is None:
+                slots.append((places[at], UNTRACED))
+                continue
+            values.append(value)
+            slots.append((places[at], self.slots))
+            if len(self._known) > _REMEMBERED:
+                self._known.clear()
+            self._known[id(tensor)] = (weakref.ref(tensor), version, self.slots)
+            self.slots += 1
+        if values:
+            graph = state.graph()
+            graph.insertNode(graph.create(PRINT, values, 0))
+        return slots
+
+
+_REMEMBERED = 64
+"""Calls hand a tensor on at once or not at all, so few need to be known."""
+
+
+def _version(tensor: Any) -> Optional[int]:
+    """How often a tensor, or a view of it, was written into; tensors of inference don't count."""
+    try:
+        version: int = tensor._version
+    except RuntimeError:
+        return None
+    return version
+
+
+_FIRST = ("0",)
+
+
+def _collect_all(items: Tuple[Any, ...], tensors: List[Any], places: List[Place]) -> None:
+    import torch
+
+    if len(items) == 1 and isinstance(items[0], torch.Tensor):  # nearly always
+        tensors.append(items[0])
+        places.append(_FIRST)
+        return
+    for at, item in enumerate(items):
+        _collect(item, (str(at),), tensors, places)
+
+
+def _collect(value: Any, place: Place, tensors: List[Any], places: List[Place]) -> None:
+    """The tensors in nested tuples, lists and mappings, in order."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        tensors.append(value)
+        places.append(place)
+    elif isinstance(value, (tuple, list)):
+        for at, item in enumerate(value):
+            _collect(item, (*place, str(at)), tensors, places)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            _collect(item, (*place, str(name)), tensors, places)
+
+
+def traced_value(state: Any, tensors: List[Any], at: int) -> Any:
+    """The value of a tensor in the traced graph; None for one that was not traced.
+
+    Asking for a tensor that was not traced makes a constant of it, unless it requires a gradient:
+    then torch raises and stops tracing
+    (``getValue`` in
+    https://github.com/pytorch/pytorch/blob/v2.0.1/torch/csrc/jit/frontend/tracer.cpp).
+    Where torch is about to name the value, it looks for the tensor among the variables of the
+    function that called this one, so tensors come in a list.
+    """
+    import torch
+
+    if tensors[at].requires_grad:
+        return _ask(torch, state, tensors, at)
+    try:
+        tensors[at].requires_grad = True
+    except RuntimeError:  # integers: only real and complex numbers can have gradients
+        return _ask_of_integers(torch, state, tensors, at)
+    try:
+        return _ask(torch, state, tensors, at)
+    finally:
+        tensors[at].requires_grad = False
+
+
+def _ask(torch: Any, state: Any, tensors: List[Any], at: int) -> Any:
+    try:
+        return torch._C._get_value_trace(tensors[at])
+    except RuntimeError:
+        torch._C._set_tracing_state(state)
+        return None
+
+
+def _ask_of_integers(torch: Any, state: Any, tensors: List[Any], at: int) -> Any:
+    """Ask for a tensor that holds real numbers meanwhile: torch knows it by what it is."""
+    set_state = torch._C._set_tracing_state
+    set_state(None)
+    try:
+        held = [tensors[at].detach()]
+        try:
+            tensors[at].data = torch.empty(0)
+            tensors[at].requires_grad = True
+            set_state(state)
+            return _ask(torch, state, tensors, at)
+        finally:
+            set_state(None)
+            tensors[at].requires_grad = False
+            tensors[at].data = held[0]
+    except RuntimeError:  # a kind of tensor that cannot stand for another
+        return None
+    finally:
+        set_state(state)

@@ -1,0 +1,168 @@
+"""What calls took and returned has the right names in the file, by the numbers."""
+
+import onnx
+import pytest
+import torch
+from oracles.call_values import judge, recorded
+from oracles.subject import Subject, of_case
+from torch import nn
+
+import htp
+from htp.graph.records import CallRecord, Capture, ValueRecord
+from htp.testing.case import Example
+from htp.testing.expectations import reason_to_fail
+from htp.testing.models import cases_for
+from htp.testing.noise import LET_TORCH_WARN
+from htp.testing.running import shown
+
+pytestmark = LET_TORCH_WARN
+
+USABLE = [info.name for info in htp.available_backends() if info.usable]
+
+
+RECORDING = tuple(name for name in USABLE if name != "fx")  # fx is to follow
+
+NOT_RECORDED = {
+    ("torchscript", "scripted_model"): "a scripted model is not run: its calls have no arguments",
+    ("torchscript", "scripted_choice"): "a scripted model is not run: its calls have no arguments",
+}
+"""Cases of which a backend sees no arguments, and why."""
+
+NARROW = ("siblings", "in_place", "two_inputs", "equal_calls", "written_mask", "conv_batchnorm")
+"""What the default run takes; the accuracy run takes every case."""
+
+SHARE = 0.9
+
+reports = {}
+
+
+def report_of(backend, row, folder):
+    if (backend, row.name) not in reports:
+        reports[backend, row.name] = judge(recorded(of_case(row), backend, str(folder)))
+    return reports[backend, row.name]
+
+
+def exportable(backend):
+    return [row for row in cases_for(backend) if not reason_to_fail((), backend, row.name, "*")]
+
+
+def rows():
+    for backend in RECORDING:
+        for row in exportable(backend):
+            marks = [] if row.name in NARROW else [pytest.mark.accuracy]
+            yield pytest.param(backend, row, id=f"{backend}-{row.name}", marks=marks)
+
+
+@pytest.mark.parametrize(("backend_name", "case"), list(rows()))
+def test_no_name_is_wrong(backend_name, case, tmp_path):
+    found = report_of(backend_name, case, tmp_path)
+    assert not found.wrong, shown(found.wrong)
+    assert not found.apart, found.apart
+    assert found.plain <= found.equal // 4
+    left_out = (backend_name, case.name) in NOT_RECORDED
+    assert found.not_recorded == (found.calls if left_out else 0)
+    assert found.equal or left_out
+
+
+@pytest.mark.accuracy
+@pytest.mark.parametrize("backend", RECORDING)
+def test_most_values_have_a_name(backend, tmp_path):
+    found = []
+    for row in exportable(backend):
+        folder = tmp_path / row.name
+        folder.mkdir()
+        found.append(report_of(backend, row, folder))
+    values, named = (sum(getattr(one, what) for one in found) for what in ("values", "named"))
+    assert named >= SHARE * values, f"{named} of {values}"
+    assert sum(one.equal for one in found) == named
+
+
+# --- the judge itself: names written by hand, right ones and planted errors
+
+
+def chain():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4), nn.Sigmoid())
+    return Example(model.eval(), (torch.randn(2, 3),))
+
+
+def with_names(made, names):
+    """The capture of the chain with the names of what enters each layer, and of what leaves."""
+    ends = [(names[0], names[-1]), *zip(names, names[1:])]
+    calls = [
+        CallRecord(call.stack, (ValueRecord(("0",), one),), (ValueRecord(("0",), two),))
+        for call, (one, two) in zip(made.capture.calls, ends)
+    ]
+    return made._replace(capture=Capture(made.capture.after, None, tuple(calls)))
+
+
+@pytest.fixture(params=USABLE)
+def by_hand(request, tmp_path):
+    made = recorded(Subject("chain", chain), request.param, str(tmp_path))
+    graph = onnx.load(made.path).graph
+    names = [graph.input[0].name, *(node.output[0] for node in graph.node)]
+    assert [node.op_type for node in graph.node] == ["Gemm", "Tanh", "Gemm", "Sigmoid"]
+    return made, names
+
+
+def test_right_names_are_equal(by_hand):
+    made, names = by_hand
+    found = judge(with_names(made, names))
+    assert (found.calls, found.values, found.named, found.equal) == (5, 10, 10, 10)
+    assert not found.wrong
+    assert not found.plain
+    assert not found.apart
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        ([0, 2, 1, 3, 4], 4),  # two names swapped: of one shape, each read and written once
+        ([0, 0, 1, 2, 3], 8),  # what is taken and returned is shifted by one call
+        ([4, 3, 2, 1, 0], 8),
+    ],
+)
+def test_planted_errors_are_found(by_hand, change, count):
+    made, names = by_hand
+    found = judge(with_names(made, [names[at] for at in change]))
+    assert len(found.wrong) == count
+    assert found.equal == 10 - count
+
+
+def test_a_name_that_is_not_in_the_file_is_wrong(by_hand):
+    made, names = by_hand
+    assert len(judge(with_names(made, [*names[:-1], "nowhere"])).wrong) == 2
+
+
+def test_places_and_reasons_are_held_against_the_call(by_hand):
+    made, names = by_hand
+    first, *others = with_names(made, names).capture.calls
+    for inputs, wrong in (
+        ((ValueRecord(("1",), names[0]),), 1),
+        ((), 1),
+        ((ValueRecord(("0",), None, "unread"),), 0),
+        ((ValueRecord(("0",), None, "perhaps"),), 1),
+        ((ValueRecord(("0",), names[0], "fused"),), 1),
+        (None, 0),
+    ):
+        calls = (first._replace(inputs=inputs), *others)
+        found = judge(made._replace(capture=Capture(made.capture.after, None, calls)))
+        assert len(found.wrong) == wrong
+
+
+def test_calls_without_a_record_are_counted(by_hand):
+    made, _ = by_hand
+    calls = tuple(CallRecord(call.stack) for call in made.capture.calls)
+    found = judge(made._replace(capture=Capture(made.capture.after, None, calls)))
+    assert (found.calls, found.not_recorded, found.values) == (5, 5, 0)
+    assert not found.wrong
+
+
+def test_a_file_that_computes_something_else_is_set_apart(by_hand):
+    made, names = by_hand
+    model = onnx.load(made.path)
+    model.graph.node[-1].op_type = "Tanh"
+    onnx.save(model, made.path)
+    found = judge(with_names(made, names))
+    assert found.apart
+    assert not found.equal
