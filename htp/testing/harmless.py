@@ -27,6 +27,7 @@ class Raises(nn.Module):
         self.child = RaisesHere()
 
     def forward(self, x: Tensor) -> Tensor:
+        """Call the child."""
         result: Tensor = self.child(self.before(x))
         return result
 
@@ -46,6 +47,7 @@ class Unsupported(nn.Module):
         self.before = nn.Linear(4, 4)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The eigenvalues of a square matrix."""
         square = torch.matmul(self.before(x).transpose(0, 1), x)
         return torch.linalg.eigvalsh(square)
 

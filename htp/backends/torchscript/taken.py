@@ -40,8 +40,8 @@ class Taken:
 
     def around(self, step: Callable[..., Any], graph: Any, run: Callable[[], Any]) -> Any:
         """Run a pass of torch's within a step; the pass runs once, whatever the step does."""
-        if self.fault is not None or not self.out:
-            return run()
+        if self.fault is not None or not self.out or self.final is not None:
+            return run()  # also when the recorder has a copy merged again, after the export
         results: List[Any] = []
         refused: List[Exception] = []
 
