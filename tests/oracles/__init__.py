@@ -10,4 +10,7 @@ recorded. Each takes a ``Subject`` as exported and gives a ``Report``:
 - ``numeric``: what a module call returned in PyTorch is computed by its own nodes in onnxruntime.
 - ``values``: a node that computes what one operation of PyTorch computed belongs to the call in
   which that operation was executed.
+
+``call_values`` holds a capture itself, and not tags, against PyTorch: each named value is the
+tensor that a module call took or returned.
 """

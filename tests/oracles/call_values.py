@@ -1,0 +1,302 @@
+"""The names that a capture gives to what module calls took and returned, held against PyTorch.
+
+The model runs once in plain PyTorch with a copy taken of every tensor that goes into or comes out
+of each call of its modules. The named values are exposed as outputs of the written file, which
+onnxruntime runs operator by operator; each must have the shape and the numbers of its tensor.
+
+Places are those of ``ValueRecord.place``: positional arguments are ``0``, ``1``, ...; keyword
+arguments have their names; a tuple that a call returns is several results ``0``, ``1``, ..., and
+anything else is the only result ``0``. Within, entries of tuples and lists are counted from 0 and
+those of mappings have their keys. Whatever else (a cache, a data class) is not looked into.
+"""
+
+import importlib
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import numpy_helper
+from onnx.external_data_helper import load_external_data_for_model
+
+from htp import arguments, registry
+from htp.testing.running import flat_tensors, named_inputs
+from oracles.calls import key, run_watched
+from oracles.subject import Exported, Subject
+
+__all__ = ["REASONS", "Judgement", "Recorded", "judge", "recorded"]
+
+REASONS = frozenset(["fused", "folded", "unread", "rewritten", "ambiguous", "body", "untraced"])
+"""Why a tensor may have no name."""
+
+RTOL, ATOL = 1e-3, 1e-4
+
+Array = Any
+Place = Tuple[str, ...]
+Side = str
+"""``inputs`` or ``outputs``, as ``CallRecord`` calls them."""
+
+
+class Recorded(NamedTuple):
+    """One export as a backend heard it.
+
+    Attributes:
+        capture: what it brought home.
+        path: the file as torch wrote it.
+        subject: what was exported.
+    """
+
+    capture: Any
+    path: str
+    subject: Subject
+
+
+@dataclass
+class Judgement:
+    """What the numbers say of a capture's names.
+
+    Attributes:
+        calls: how many calls the capture holds.
+        not_recorded: how many of them have neither inputs nor outputs recorded.
+        values: how many tensors are recorded.
+        named: how many of them have a name.
+        equal: the named value is the tensor, in shape and numbers.
+        plain: how many of the equal ones have all elements alike, which says little.
+        wrong: the others, a line each; and records that don't fit the call at all.
+        none: how many have no name, by reason.
+        not_judged: how many names could not be judged, by reason.
+        apart: why no name of this file was judged: it does not compute what PyTorch does; or "".
+    """
+
+    calls: int = 0
+    not_recorded: int = 0
+    values: int = 0
+    named: int = 0
+    equal: int = 0
+    plain: int = 0
+    wrong: List[str] = field(default_factory=list)
+    none: "Counter[str]" = field(default_factory=Counter)
+    not_judged: "Counter[str]" = field(default_factory=Counter)
+    apart: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.calls} calls, {self.values} values: {self.equal} equal ({self.plain} plain), "
+            f"{len(self.wrong)} wrong, none {dict(self.none)}, not judged {dict(self.not_judged)}, "
+            f"{self.not_recorded} calls not recorded{self.apart and '; apart: ' + self.apart}"
+        )
+
+
+def recorded(subject: Subject, backend: str, folder: str) -> Recorded:
+    """Export a subject as ``htp.export`` does, but keep the capture and the plain file."""
+    model, args, kwargs = subject.build()
+    options = dict(subject.options)
+    names = {what: options.pop(what, None) for what in ("input_names", "output_names")}
+    request = arguments.checked(
+        *(model, args, kwargs, names, options.pop("dynamic_shapes", None)),
+        *(options.pop("opset_version", None), options or None),
+        path=None,
+    )
+    export: Any = importlib.import_module("htp.export")
+    data, capture = export.record(request, registry.chosen(backend))
+    path = os.path.join(folder, "model.onnx")
+    with open(path, "wb") as file:
+        file.write(data)
+    return Recorded(capture, path, subject)
+
+
+def judge(made: Recorded) -> Judgement:
+    """Hold every recorded value against what the call took or returned in PyTorch."""
+    found = Judgement(len(made.capture.calls))
+    truth, results, feeds = _eager(made.subject, _graph_inputs(made.path))
+    named = {v.name for call in made.capture.calls for _, v in _records(call) if v.name}
+    try:
+        file = _File(made.path, feeds, named)
+        found.apart = _differs(file.results, results)
+    except Exception as error:  # onnxruntime raises what it likes; the files are torch's
+        file, found.apart = None, f"onnxruntime cannot run it: {str(error).splitlines()[0]}"
+    for call in made.capture.calls:
+        _judge_call(call, truth.get(key(call.stack[-1])), file, found)
+    return found
+
+
+def _judge_call(
+    call: Any, seen: Optional[Mapping[Side, Any]], file: Optional["_File"], found: Judgement
+) -> None:
+    if call.inputs is None and call.outputs is None:
+        found.not_recorded += 1
+    if seen is not None:
+        for side in ("inputs", "outputs"):
+            given = getattr(call, side)
+            if given is not None and [value.place for value in given] != list(seen[side]):
+                places = [".".join(value.place) for value in given]
+                wanted = [".".join(place) for place in seen[side]]
+                found.wrong.append(f"{side} of {call.stack[-1]}: {places}, there were {wanted}")
+    for side, value in _records(call):
+        found.values += 1
+        found.named += value.name is not None
+        label = f"{side} {'.'.join(value.place)} of {str(call.stack[-1]) or 'the root'}"
+        if value.name is None:
+            found.none[str(value.reason)] += 1
+            if value.reason not in REASONS:
+                found.wrong.append(f"{label}: the reason {value.reason!r} is not known")
+        elif value.reason not in (None, "merged"):
+            found.wrong.append(f"{label}: has a name and the reason {value.reason!r}")
+        elif file is None or found.apart:
+            found.not_judged["file differs from eager"] += 1
+        elif seen is None:
+            found.not_judged["no such call in eager"] += 1
+        elif value.place in seen[side]:
+            _judge_value(label, value.name, seen[side][value.place], file, found)
+
+
+def _judge_value(
+    label: str, name: str, array: Optional[Array], file: "_File", found: Judgement
+) -> None:
+    if name not in file.values:
+        if name in file.inner:
+            found.not_judged["within a body or function"] += 1
+        else:
+            found.wrong.append(f"{label}: the file has no value {name!r}")
+    elif file.values[name] is None or array is None:
+        found.not_judged["not a tensor of numbers"] += 1
+    elif _equal(file.values[name], array):
+        found.equal += 1
+        found.plain += bool(array.size and np.all(array == array.flat[0]))
+    else:
+        shapes = f"{file.values[name].shape} and {array.shape}"
+        found.wrong.append(f"{label}: {name} is another value (shapes {shapes})")
+
+
+def _records(call: Any) -> Iterator[Tuple[Side, Any]]:
+    for side in ("inputs", "outputs"):
+        for value in getattr(call, side) or ():
+            yield side, value
+
+
+def _equal(one: Array, two: Array) -> bool:
+    return one.shape == two.shape and bool(
+        np.allclose(one, two, rtol=RTOL, atol=ATOL, equal_nan=True)
+    )
+
+
+def _differs(file: Sequence[Array], eager: Sequence[Array]) -> str:
+    """How the outputs of the model differ, or ""."""
+    if len(file) != len(eager):
+        return f"the file has {len(file)} outputs, the model returns {len(eager)} tensors"
+    for at, (one, two) in enumerate(zip(file, eager)):
+        if one is None or two is None or not _equal(one, two):
+            return f"output {at} is not what the model returns"
+    return ""
+
+
+def _array(value: Any) -> Optional[Array]:
+    """A copy of real numbers, since a later operation may write into the tensor; or None."""
+    if isinstance(value, torch.Tensor):
+        if value.layout != torch.strided or value.is_quantized or value.is_complex():
+            return None
+        return value.detach().double().cpu().numpy().copy()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return value.astype(np.float64)
+    return None
+
+
+def _placed(value: Any, place: Place) -> Iterator[Tuple[Place, Optional[Array]]]:
+    if isinstance(value, torch.Tensor):
+        yield place, _array(value)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _placed(item, (*place, str(name)))
+    elif isinstance(value, (tuple, list)):
+        for at, item in enumerate(value):
+            yield from _placed(item, (*place, str(at)))
+
+
+Truth = Dict[Tuple[str, int], Dict[Side, Dict[Place, Optional[Array]]]]
+"""What each call, by path and count, took and returned."""
+
+
+def _eager(
+    subject: Subject, names: Sequence[str]
+) -> Tuple[Truth, List[Optional[Array]], Dict[str, Array]]:
+    """What every call took and returned, what the model returned, and what the graph is fed."""
+    model, args, kwargs = subject.build()
+    feeds = {n: a.copy() for n, a in named_inputs(model, args, kwargs, names).items()}
+    sides: Dict[int, Dict[Side, Dict[Place, Optional[Array]]]] = {}
+    results: List[Any] = []
+
+    def around(number: int, call: Any, given: Tuple[Any, ...], named: Any) -> Any:
+        inputs = {**dict(_placed(tuple(given), ())), **dict(_placed(named, ()))}
+        result = call(*given, **named)
+        several = result if isinstance(result, tuple) else (result,)
+        sides[number] = {"inputs": inputs, "outputs": dict(_placed(several, ()))}
+        if number == 0:
+            results.extend(map(_array, flat_tensors(result)))
+        return result
+
+    stacks = run_watched(Exported(None, "", model, args, kwargs), around)  # type: ignore[arg-type]
+    return {key(stacks[n][-1]): side for n, side in sides.items()}, results, feeds
+
+
+def _graph_inputs(path: str) -> List[str]:
+    graph = onnx.load(path, load_external_data=False).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    return [value.name for value in graph.input if value.name not in weights]
+
+
+class _File:
+    """The values of a written file.
+
+    Attributes:
+        values: numbers of every named value of the main graph; None for what is no tensor.
+        results: what the file computes as a whole.
+        inner: names within bodies and functions, which cannot be exposed.
+    """
+
+    def __init__(self, path: str, feeds: Mapping[str, Array], named: "set[str]") -> None:
+        model = onnx.load(path, load_external_data=False)
+        load_external_data_for_model(model, os.path.dirname(path))
+        graph = model.graph
+        made = {name for node in graph.node for name in node.output if name}
+        outputs = [value.name for value in graph.output]
+        asked = sorted((named & made) - set(outputs))
+        graph.output.extend(onnx.ValueInfoProto(name=name) for name in asked)
+        arrays = _run(model, [*outputs, *asked], feeds)
+        self.results = arrays[: len(outputs)]
+        self.values: Dict[str, Optional[Array]] = {
+            n: _array(np.asarray(a)) for n, a in feeds.items()
+        }
+        for tensor in graph.initializer:
+            if tensor.name in named:
+                self.values[tensor.name] = _array(numpy_helper.to_array(tensor))
+        self.values.update(zip([*outputs, *asked], arrays))
+        self.inner = {name for node in graph.node for name in _within(node)}
+        for function in getattr(model, "functions", ()):
+            self.inner.update(f"{function.domain}::{function.name}/{n}" for n in function.input)
+            for node in function.node:
+                self.inner.update(f"{function.domain}::{function.name}/{n}" for n in node.output)
+
+
+def _run(model: Any, wanted: List[str], feeds: Mapping[str, Array]) -> List[Optional[Array]]:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    return [_array(value) for value in session.run(wanted, dict(feeds))]
+
+
+def _within(node: Any) -> Iterator[str]:
+    """Names in the bodies of a node."""
+    for attribute in node.attribute:
+        for body in [attribute.g, *attribute.graphs]:
+            yield from (value.name for value in body.input)
+            for inner in body.node:
+                yield from inner.output
+                yield from _within(inner)

@@ -1,0 +1,108 @@
+"""What calls took and returned has the right names in the file, by the numbers."""
+
+import onnx
+import pytest
+import torch
+from oracles.call_values import judge, recorded
+from oracles.subject import Subject
+from torch import nn
+
+import htp
+from htp.graph.records import CallRecord, Capture, ValueRecord
+from htp.testing.case import Example
+from htp.testing.noise import LET_TORCH_WARN
+
+pytestmark = LET_TORCH_WARN
+
+USABLE = [info.name for info in htp.available_backends() if info.usable]
+
+
+# --- the judge itself: names written by hand, right ones and planted errors
+
+
+def chain():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 4), nn.Sigmoid())
+    return Example(model.eval(), (torch.randn(2, 3),))
+
+
+def with_names(made, names):
+    """The capture of the chain with the names of what enters each layer, and of what leaves."""
+    ends = [(names[0], names[-1]), *zip(names, names[1:])]
+    calls = [
+        CallRecord(call.stack, (ValueRecord(("0",), one),), (ValueRecord(("0",), two),))
+        for call, (one, two) in zip(made.capture.calls, ends)
+    ]
+    return made._replace(capture=Capture(made.capture.after, None, tuple(calls)))
+
+
+@pytest.fixture(params=USABLE)
+def by_hand(request, tmp_path):
+    made = recorded(Subject("chain", chain), request.param, str(tmp_path))
+    graph = onnx.load(made.path).graph
+    names = [graph.input[0].name, *(node.output[0] for node in graph.node)]
+    assert [node.op_type for node in graph.node] == ["Gemm", "Tanh", "Gemm", "Sigmoid"]
+    return made, names
+
+
+def test_right_names_are_equal(by_hand):
+    made, names = by_hand
+    found = judge(with_names(made, names))
+    assert (found.calls, found.values, found.named, found.equal) == (5, 10, 10, 10)
+    assert not found.wrong
+    assert not found.plain
+    assert not found.apart
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        ([0, 2, 1, 3, 4], 4),  # two names swapped: of one shape, each read and written once
+        ([0, 0, 1, 2, 3], 8),  # what is taken and returned is shifted by one call
+        ([4, 3, 2, 1, 0], 8),
+    ],
+)
+def test_planted_errors_are_found(by_hand, change, count):
+    made, names = by_hand
+    found = judge(with_names(made, [names[at] for at in change]))
+    assert len(found.wrong) == count
+    assert found.equal == 10 - count
+
+
+def test_a_name_that_is_not_in_the_file_is_wrong(by_hand):
+    made, names = by_hand
+    assert len(judge(with_names(made, [*names[:-1], "nowhere"])).wrong) == 2
+
+
+def test_places_and_reasons_are_held_against_the_call(by_hand):
+    made, names = by_hand
+    first, *others = with_names(made, names).capture.calls
+    for inputs, wrong in (
+        ((ValueRecord(("1",), names[0]),), 1),
+        ((), 1),
+        ((ValueRecord(("0",), None, "unread"),), 0),
+        ((ValueRecord(("0",), None, "perhaps"),), 1),
+        ((ValueRecord(("0",), names[0], "fused"),), 1),
+        (None, 0),
+    ):
+        calls = (first._replace(inputs=inputs), *others)
+        found = judge(made._replace(capture=Capture(made.capture.after, None, calls)))
+        assert len(found.wrong) == wrong
+
+
+def test_calls_without_a_record_are_counted(by_hand):
+    made, _ = by_hand
+    calls = tuple(CallRecord(call.stack) for call in made.capture.calls)
+    found = judge(made._replace(capture=Capture(made.capture.after, None, calls)))
+    assert (found.calls, found.not_recorded, found.values) == (5, 5, 0)
+    assert not found.wrong
+
+
+def test_a_file_that_computes_something_else_is_set_apart(by_hand):
+    made, names = by_hand
+    model = onnx.load(made.path)
+    model.graph.node[-1].op_type = "Tanh"
+    onnx.save(model, made.path)
+    found = judge(with_names(made, names))
+    assert found.apart
+    assert not found.equal
