@@ -132,7 +132,8 @@ def _judge_call(
     if seen is not None:
         for side in ("inputs", "outputs"):
             given = getattr(call, side)
-            if given is not None and [value.place for value in given] != list(seen[side]):
+            # Keywords in either order: torch brings them into that of the signature.
+            if given is not None and sorted(v.place for v in given) != sorted(seen[side]):
                 places = [".".join(value.place) for value in given]
                 wanted = [".".join(place) for place in seen[side]]
                 found.wrong.append(f"{side} of {call.stack[-1]}: {places}, there were {wanted}")

@@ -167,8 +167,9 @@ def _lower(watch: Watch, plain: Any) -> Any:
 
 
 def _build(watch: Watch, plain: Any) -> Any:
-    def build(*args: Any, **kwargs: Any) -> Any:
-        program = plain(*args, **kwargs)
+    def build(exported_program: Any, *args: Any, **kwargs: Any) -> Any:
+        watch.guard(watch.captured, exported_program)
+        program = plain(exported_program, *args, **kwargs)
         watch.build(program)
         return program
 

@@ -105,11 +105,14 @@ class ValueTracker:
         return value
 
     def ran(self, node: Any, result: Any) -> None:
-        """Running an earlier node gave a tensor that is being traced."""
+        """Running an earlier node gave the proxy of a new one, or a tensor that is being traced."""
         import torch
         from torch.fx.experimental import proxy_tensor
 
-        values = node.meta.get(KEY)
+        values = node.meta.get(KEY, ())
+        if isinstance(result, torch.fx.Proxy):
+            hand_on(values, result.node)
+            return
         mode = proxy_tensor.get_proxy_mode() if values else None
         if mode is None or not isinstance(result, torch.Tensor):
             return

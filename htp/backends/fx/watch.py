@@ -8,6 +8,7 @@ from htp import torch_release
 from htp.backends.base import Where
 from htp.backends.common.align import align
 from htp.backends.common.modules import ModuleNames
+from htp.backends.fx import ends
 from htp.backends.fx.calls import CallTracker
 from htp.backends.fx.faults import Faults
 from htp.backends.fx.ir import MARK, walk
@@ -135,6 +136,14 @@ class Watch:
                 self.values.computed_by_line(line, node)
 
     # While torch builds the ONNX graph, and until it is written.
+
+    def captured(self, program: Any) -> None:
+        """Torch has captured the model as this ``ExportedProgram``."""
+        calls = [node.meta[KEY] for node in program.graph.nodes if KEY in node.meta]
+        root = calls[0].attempt.calls[0] if calls else None
+        if root is not None and root.inputs is None and root.outputs is None:
+            root.inputs = ends.inputs_of(program, self.values)
+            root.outputs = ends.outputs_of(program, self.values)
 
     def build(self, program: Any) -> None:
         """Torch has built a graph; a later one takes its place."""
