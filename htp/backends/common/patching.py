@@ -57,6 +57,7 @@ def only_here(around: Around) -> Around:
         def here(*args: Any, **kwargs: Any) -> Any:
             return (new if get_ident() == thread else plain)(*args, **kwargs)
 
+        here.__wrapped__ = plain  # type: ignore[attr-defined]  # for inspect.signature
         return here
 
     return for_one_thread

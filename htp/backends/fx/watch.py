@@ -159,6 +159,8 @@ class Watch:
         for attempt in {call.attempt for call in calls}:
             attempt.settle(calls)
         self._built = BuiltGraph(model)
+        for node, _ in walk(model):
+            self._replaced.note_identity(node)
         self._marks = Marks(model, self._owner)
         self._parameters.read(model, self._marks.before)
 

@@ -20,6 +20,16 @@ class Replacements:
         """``new`` computes what ``old`` did, and is read instead from now on."""
         if old is not new:
             self._by[id(old)] = (old, new)
+        self.note_identity(new.producer())
+
+    def note_identity(self, node: Any) -> None:
+        """A node that may hand on what it reads: whoever drops it lets that be read instead.
+
+        Now, because a node that is dropped forgets what it read.
+        """
+        if node is not None and node.op_type == "Identity" and not node.domain:
+            for old, new in zip(node.outputs, node.inputs):
+                self._by.setdefault(id(old), (old, new))
 
     def follow(self, value: Any, live: Dict[int, Any]) -> Any:
         """What stands for a value: itself if it is still there, else what took its place."""
