@@ -128,7 +128,8 @@ class Marks:
         for one in built:
             gone = (self._built[number].owner for number in merged.get(one.kind, ()))
             others.extend(each.stack[-1] for each in gone if each and each.stack != whose.stack)
-        sharing = whose.sharing or (Sharing.MERGED if others else None)
+        known = [whose.sharing, *(owner.sharing for owner in owners)]
+        sharing = Sharing.FUSED if Sharing.FUSED in known else Sharing.MERGED if others else None
         return Owner(whose.stack, tuple(dict.fromkeys(others)), sharing)
 
 
