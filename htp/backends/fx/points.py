@@ -106,6 +106,15 @@ def _read_call(watch: Watch, plain: Any) -> Any:
     return call_function
 
 
+def _example(watch: Watch, plain: Any) -> Any:
+    def set_example_value(node: Any, example_value: Any) -> Any:
+        result = plain(node, example_value)
+        watch.guard(watch.reading.example, node, example_value)
+        return result
+
+    return set_example_value
+
+
 def _functional(watch: Watch, plain: Any) -> Any:
     def dispatch(self: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         watch.guard(watch.views.begin, args)
@@ -226,6 +235,16 @@ TRACING = (
         "call_function",
         (f"{_DYNAMO}:UnspecializedNNModuleVariable",),
         only_here(_read_call),
+        needed=False,
+    ),
+    PatchPoint(
+        "set_example_value",
+        (
+            "torch._dynamo.utils",
+            *(f"torch._dynamo.variables.{name}" for name in ("builder", "tensor", "misc", "lists")),
+            *("torch._dynamo.variables.nn_module", "torch._dynamo.output_graph"),
+        ),
+        only_here(_example),
         needed=False,
     ),
     PatchPoint("run_node", ("torch.fx.interpreter:Interpreter",), only_here(_run_node)),

@@ -37,6 +37,13 @@ class ReadValues:
     def __init__(self, values: ValueTracker) -> None:
         self._values = values
         self._calling: List[_Read] = []
+        self._versions: Dict[Any, int] = {}
+        """For the nodes whose tensors were written to: how often, when the node gave them."""
+
+    def example(self, node: Any, example: Any) -> None:
+        """Dynamo has run a node: this tensor stands for what it gives."""
+        if getattr(example, "_version", 0):
+            self._versions[node] = example._version
 
     def begin(self, args: Any, kwargs: Any) -> None:
         """Dynamo begins to call a module."""
@@ -72,7 +79,7 @@ class ReadValues:
         # dynamo runs what it reads on tensors without contents, which count how often they were
         # written to; the node of an input or a view that was written to is that of before.
         example = node.meta.get("example_value")
-        if getattr(example, "_version", 1):
+        if example is None or example._version != self._versions.get(node, 0):
             return "rewritten"
         return self._values.of_node(node)
 

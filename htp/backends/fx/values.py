@@ -13,7 +13,7 @@ What this does not lead to has no name; nothing is guessed from names of nodes.
 
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
-__all__ = ["KEY", "Aliases", "Seen", "Value", "ValueTracker", "placed"]
+__all__ = ["KEY", "Aliases", "Seen", "Value", "ValueTracker", "hand_on", "placed", "values_of"]
 
 KEY = "pkg.htp.values"
 """Where the values that a node computes stand in ``torch.fx.Node.meta``. Never exported."""
@@ -41,6 +41,18 @@ class Value:
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Value":
         return self  # torch copies meta; a copy would be another tensor
+
+
+class _Given:
+    """What was given to a node, and to what kind of node."""
+
+    __slots__ = ("op", "target", "values")
+
+    def __init__(self, node: Any, values: Tuple[Value, ...]) -> None:
+        self.op, self.target, self.values = node.op, node.target, values
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "_Given":
+        return self
 
 
 class Seen(NamedTuple):
@@ -99,17 +111,16 @@ class ValueTracker:
         """The tensor that a node computed, as it is now."""
         if self.aliases.stale(node):
             return "rewritten"
-        if not node.meta.get(KEY):
-            node.meta[KEY] = (Value(),)
-        value: Value = node.meta[KEY][0]
-        return value
+        if not values_of(node):
+            node.meta[KEY] = _Given(node, (Value(),))
+        return values_of(node)[0]
 
     def ran(self, node: Any, result: Any) -> None:
         """Running an earlier node gave the proxy of a new one, or a tensor that is being traced."""
         import torch
         from torch.fx.experimental import proxy_tensor
 
-        values = node.meta.get(KEY, ())
+        values = values_of(node)
         if isinstance(result, torch.fx.Proxy):
             hand_on(values, result.node)
             return
@@ -123,7 +134,7 @@ class ValueTracker:
     def lose(self, nodes: Iterable[Any]) -> None:
         """The nodes of a body run as code, so that it is not seen which nodes they give."""
         for node in nodes:
-            for value in node.meta.get(KEY, ()):
+            for value in values_of(node):
                 value.lost = True
 
     def computed_by_line(self, line: Any, node: Any) -> None:
@@ -133,15 +144,15 @@ class ValueTracker:
         """
         earlier = self._by_line.get(line)
         if earlier is not None and earlier.graph is node.graph:
-            kept = [value for value in earlier.meta.get(KEY, ()) if value not in line.meta[KEY]]
-            earlier.meta[KEY] = tuple(kept)
+            kept = [value for value in values_of(earlier) if value not in values_of(line)]
+            earlier.meta[KEY] = _Given(earlier, tuple(kept))
         self._by_line[line] = node
-        hand_on(line.meta[KEY], node)
+        hand_on(values_of(line), node)
 
     def translated(self, nodes: Iterable[Any], table: Any, inner: bool) -> None:
         """Torch has translated the nodes of a graph; ``table`` has the value of each by name."""
         for node in nodes:
-            for value in node.meta.get(KEY, ()):
+            for value in values_of(node):
                 made = table.get(node.name)
                 if made is None or isinstance(made, (tuple, list)):
                     continue
@@ -154,8 +165,21 @@ def hand_on(values: Tuple[Value, ...], node: Any) -> None:
     """Give a node the values of another one that computes the same."""
     for value in values:
         value.lost = node is None
-    if node is not None:
-        node.meta[KEY] = tuple(dict.fromkeys((*node.meta.get(KEY, ()), *values)))
+    if node is not None and values:
+        node.meta[KEY] = _Given(node, tuple(dict.fromkeys((*values_of(node), *values))))
+
+
+def values_of(node: Any) -> Tuple[Value, ...]:
+    """The values that a node was given.
+
+    torch copies the meta of a node to others as well: that of a layer to its parameters, that of an
+    operation to the casts before it. Those are not what was given the values.
+    """
+    given: Optional[_Given] = node.meta.get(KEY)
+    if given is None or given.op != node.op:
+        return ()
+    # torch renames the inputs of a program, and their targets with them.
+    return given.values if node.op == "placeholder" or given.target == node.target else ()
 
 
 def _node_of(tracer: Any, tensor: Any) -> Any:

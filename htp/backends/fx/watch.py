@@ -17,8 +17,7 @@ from htp.backends.fx.meta import KEY, Attempt, Call, is_body, node_of_line
 from htp.backends.fx.parameters import ParameterNames
 from htp.backends.fx.reading import ReadValues
 from htp.backends.fx.stack import StackReader
-from htp.backends.fx.values import KEY as _VALUES
-from htp.backends.fx.values import ValueTracker
+from htp.backends.fx.values import ValueTracker, values_of
 from htp.backends.fx.views import ViewTracker
 from htp.backends.fx.written import BuiltGraph, Replacements, WrittenValues
 from htp.errors import CaptureError
@@ -132,7 +131,7 @@ class Watch:
         self.values.aliases.created(node)
         if self.calls.in_body():
             line = node_of_line()
-            if line is not None and line.target is node.target and _VALUES in line.meta:
+            if line is not None and line.target is node.target and values_of(line):
                 self.values.computed_by_line(line, node)
 
     # While torch builds the ONNX graph, and until it is written.
