@@ -57,11 +57,8 @@ def _announce(watch: Watch, plain: Any) -> Any:
     from torch.nn import Module
 
     methods = getattr(dynamo_modules.NNModuleVariable.call_method, "__code__", None)
-    calling = [
-        vars(Module)[name].__code__
-        for name in ("_call_impl", "_wrapped_call_impl")
-        if name in vars(Module)
-    ]
+    names = ("_call_impl", "_wrapped_call_impl")
+    calling = [vars(Module)[name].__code__ for name in names if name in vars(Module)]
 
     @contextmanager
     def announced(follow: bool, mod: Any, own: Any) -> Iterator[None]:
@@ -107,10 +104,9 @@ def _read_call(watch: Watch, plain: Any) -> Any:
 
 
 def _example(watch: Watch, plain: Any) -> Any:
-    def set_example_value(node: Any, example_value: Any) -> Any:
-        result = plain(node, example_value)
+    def set_example_value(node: Any, example_value: Any) -> None:
+        plain(node, example_value)
         watch.guard(watch.reading.example, node, example_value)
-        return result
 
     return set_example_value
 
