@@ -20,8 +20,6 @@ pytestmark = LET_TORCH_WARN
 USABLE = [info.name for info in htp.available_backends() if info.usable]
 
 
-RECORDING = tuple(name for name in USABLE if name != "fx")  # fx is to follow
-
 NOT_RECORDED = {
     ("torchscript", "scripted_model"): "a scripted model is not run: its calls have no arguments",
     ("torchscript", "scripted_choice"): "a scripted model is not run: its calls have no arguments",
@@ -47,7 +45,7 @@ def exportable(backend):
 
 
 def rows():
-    for backend in RECORDING:
+    for backend in USABLE:
         for row in exportable(backend):
             marks = [] if row.name in NARROW else [pytest.mark.accuracy]
             yield pytest.param(backend, row, id=f"{backend}-{row.name}", marks=marks)
@@ -65,7 +63,7 @@ def test_no_name_is_wrong(backend_name, case, tmp_path):
 
 
 @pytest.mark.accuracy
-@pytest.mark.parametrize("backend", RECORDING)
+@pytest.mark.parametrize("backend", USABLE)
 def test_most_values_have_a_name(backend, tmp_path):
     found = []
     for row in exportable(backend):

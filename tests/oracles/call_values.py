@@ -169,7 +169,7 @@ def _judge_call(
                 continue
             numbers = seen[f"numbers of {side}"]
             tensors = [value.place for value in given if value.place not in numbers]
-            if tensors != list(seen[side]):
+            if _in_order(tensors) != _in_order(seen[side]):
                 places = [".".join(place) for place in tensors]
                 wanted = [".".join(place) for place in seen[side]]
                 found.wrong.append(f"{side} of {call.stack[-1]}: {places}, there were {wanted}")
@@ -191,6 +191,11 @@ def _judge_call(
             arrays = {**seen[f"numbers of {side}"], **seen[side]}
             if value.place in arrays:
                 _judge_value(label, value.name, arrays[value.place], file, found)
+
+
+def _in_order(places: Iterable[Place]) -> List[Place]:
+    """Places with keywords last and sorted: torch brings those into the order of the signature."""
+    return sorted(places, key=lambda place: ("", ()) if place[0].isdigit() else (place[0], place))
 
 
 def _judge_value(

@@ -8,11 +8,15 @@ import importlib
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import get_ident
 from typing import Any, Callable, Iterable, Iterator, List, Tuple
 
-__all__ = ["PatchPoint", "installed", "missing", "replaced"]
+__all__ = ["Around", "PatchPoint", "installed", "missing", "only_here", "replaced"]
 
 _MISSING = object()
+
+Around = Callable[[Any, Any], Any]
+"""From what an export is recorded in, and torch's own object, to what stands in for it."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +34,33 @@ class PatchPoint:
 
     name: str
     holders: Tuple[str, ...]
-    around: Callable[[Any, Any], Any]
+    around: Around
     needed: bool = True
 
     def held(self) -> List[Any]:
         """The holders that have the name, the best first; all of them hold the same object."""
         found = [holder for holder in map(_resolve, self.holders) if _has(holder, self.name)]
         return [h for h in found if vars(h)[self.name] is vars(found[0])[self.name]]
+
+
+def only_here(around: Around) -> Around:
+    """Let other threads, which may be compiling models of their own, reach torch's own function.
+
+    Args:
+        around: of a function; what it records in has the recording ``thread``, by its identity.
+    """
+
+    def for_one_thread(record: Any, plain: Any) -> Any:
+        new = around(record, plain)
+        thread = record.thread
+
+        def here(*args: Any, **kwargs: Any) -> Any:
+            return (new if get_ident() == thread else plain)(*args, **kwargs)
+
+        here.__wrapped__ = plain  # type: ignore[attr-defined]  # for inspect.signature
+        return here
+
+    return for_one_thread
 
 
 def _resolve(place: str) -> Any:

@@ -7,10 +7,12 @@ import linecache
 import re
 import sys
 from typing import Any, Dict, Iterable, List, Optional, Set
+from weakref import WeakKeyDictionary
 
+from htp.backends.fx.values import Seen
 from htp.scope import Stack
 
-__all__ = ["KEY", "Attempt", "Call", "call_of_line", "call_of_meta", "is_body"]
+__all__ = ["KEY", "Attempt", "Call", "call_of_meta", "is_body", "node_of_line"]
 
 KEY = "pkg.htp.call"
 """Where the innermost call stands in ``torch.fx.Node.meta``. Never exported."""
@@ -24,12 +26,14 @@ class Attempt:
         count: how often each module was called.
         traced: those of the calls that were seen when a body was traced once more. torch traces
             some bodies on trial, and then once more.
+        failed: the call that an exception left first, and that no call around it has caught.
     """
 
     def __init__(self) -> None:
         self.calls: List[Call] = []
         self.count: Dict[int, int] = {}
         self.traced: List[Call] = []
+        self.failed: Optional[Call] = None
 
     def settle(self, kept: Iterable["Call"]) -> None:
         """Forget the calls of trials: those of bodies of which no node was kept."""
@@ -61,9 +65,11 @@ class Call:
         attempt: what the call was seen in.
         replayed: seen by dynamo while the model was running, in a body that is about to be traced
             once more, and more than once when dynamo remembers it. Each of those is a call.
+        inputs: the tensors that it took, or None where that was not seen.
+        outputs: the tensors that it returned, likewise.
     """
 
-    __slots__ = ("attempt", "module", "parent", "replayed", "stack")
+    __slots__ = ("attempt", "inputs", "module", "outputs", "parent", "replayed", "stack")
 
     def __init__(
         self, stack: Stack, parent: Optional["Call"], module: int, attempt: Attempt, replayed: bool
@@ -73,6 +79,8 @@ class Call:
         self.module = module
         self.attempt = attempt
         self.replayed = replayed
+        self.inputs: Optional[List[Seen]] = None
+        self.outputs: Optional[List[Seen]] = None
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Call":
         return self  # torch copies meta; a copy would be another call
@@ -100,24 +108,30 @@ def call_of_meta() -> Optional[Call]:
     return call
 
 
-def call_of_line() -> Optional[Call]:
-    """The call of the line of a body that is running now.
+def node_of_line() -> Any:
+    """The node of a body whose line is running now, or None.
 
     Bodies that torch cut out of the model (of ``torch.cond``, under ``torch.no_grad``) run as code
     of one line for each node, and each line begins with the node's name. To run them node by node
     instead would write other stack traces into the file.
     """
-    frame = sys._getframe(3)
+    frame = sys._getframe(1)
     while frame.f_back is not None:
         code = frame.f_code
         if code.co_name == "forward" and code.co_filename.startswith("<eval_with_key>"):
             graph = getattr(frame.f_locals.get("self"), "graph", None)
             line = linecache.getline(code.co_filename, frame.f_lineno, frame.f_globals)
             name = re.match(r"\s*(\w+)", line)
-            for node in graph.nodes if graph is not None and name else ():
-                if name and node.name == name.group(1):
-                    call: Optional[Call] = node.meta.get(KEY)
-                    return call
-            return None
+            return _by_name(graph).get(name.group(1)) if graph is not None and name else None
         frame = frame.f_back
     return None
+
+
+_names: "WeakKeyDictionary[Any, Dict[str, Any]]" = WeakKeyDictionary()
+
+
+def _by_name(graph: Any) -> Dict[str, Any]:
+    """The nodes of a graph that runs, which changes no more."""
+    if graph not in _names:
+        _names[graph] = {node.name: node for node in graph.nodes}
+    return _names[graph]

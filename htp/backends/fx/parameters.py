@@ -14,15 +14,18 @@ https://github.com/microsoft/onnxscript/pull/2575"""
 
 
 class ParameterNames:
-    """The names of parameters and buffers, with the aliases of tied ones.
+    """The names of parameters and buffers, with the aliases of tied ones."""
 
-    Args:
-        model: the ``nn.Module`` or ``ExportedProgram`` that is exported.
-        names: the names of an ``nn.Module``.
-    """
+    def __init__(self) -> None:
+        self._names: Dict[str, Tuple[str, ...]] = {}
 
-    def __init__(self, model: Any, names: Optional[ModuleNames]) -> None:
-        self._names: Dict[str, Tuple[str, ...]] = names.tensors() if names else _of_program(model)
+    def of_module(self, names: ModuleNames) -> None:
+        """Take those of an ``nn.Module``."""
+        self._names = names.tensors()
+
+    def of_program(self, program: Any) -> None:
+        """Take those of an ``ExportedProgram``."""
+        self._names = _of_program(program)
 
     def read(self, model: Any, record: GraphRecord) -> None:
         """Name the initializers of a graph as torch first built it: they have their own names."""

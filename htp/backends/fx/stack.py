@@ -9,41 +9,68 @@ https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/_symbolic_trace.py#L530
 """
 
 import re
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, FrozenSet, List, Mapping, Optional, Tuple
 
 from htp.scope import ModuleCall, Stack
 
-__all__ = ["stack_of"]
+__all__ = ["StackReader"]
 
 _ROOT = re.compile(r"^(L\[(['\"])\w+\2\]|L__self__|_export_root)(\._export_root)?\.?")
 _ITEM = re.compile(r"\.?_modules\[(['\"])([^'\"\]]+)\1\]")
-_INDEX = re.compile(r"\[(['\"]?)(\w+)\1\]")
+_INDEX = re.compile(r"\[(['\"]?)([^'\"\]]+)\1\]")
 
 
-def stack_of(written: Mapping[str, Any]) -> Optional[Stack]:
-    """The stack that torch wrote down, or None when it wrote nothing that is one.
+class StackReader:
+    """Reads the stacks that torch wrote down."""
 
-    Args:
-        written: ``nn_module_stack`` of an FX node: ``{key: (path, type)}``, root first.
-    """
-    calls: List[ModuleCall] = []
-    for key, entry in written.items():
-        if not isinstance(entry, (tuple, list)) or len(entry) != 2:
+    def __init__(self) -> None:
+        self._known: FrozenSet[str] = frozenset()
+
+    def of_program(self, program: Any) -> None:
+        """Learn the modules of an ``ExportedProgram``: those that hold parameters or buffers."""
+        known = set()
+        for name in (*program.state_dict, *program.constants):
+            path = name.rpartition(".")[0]
+            while path and path not in known:
+                known.add(path)
+                path = path.rpartition(".")[0]
+        self._known = frozenset(known)
+
+    def read(self, written: Mapping[str, Any]) -> Optional[Stack]:
+        """The stack that torch wrote down, or None when it wrote nothing that is one.
+
+        Args:
+            written: ``nn_module_stack`` of an FX node: ``{key: (path, type)}``, root first.
+        """
+        calls: List[ModuleCall] = []
+        for key, entry in written.items():
+            if not isinstance(entry, (tuple, list)) or len(entry) != 2:
+                return None
+            path = self._path(str(entry[0]))
+            if path is not None:
+                calls.append(ModuleCall(path, _type(entry[1]), _number(str(key))))
+        if not calls or calls[0].path:
             return None
-        path = _path(str(entry[0]))
-        if path is None:
-            continue
-        calls.append(ModuleCall(path, _type(entry[1]), _number(str(key))))
-    if not calls or calls[0].path:
-        return None
-    return _unique(calls)
+        return _unique(calls)
+
+    def _path(self, written: str) -> Optional[str]:
+        """The module that is written down, or None for what is no place in the model.
+
+        ``L['self']._modules['a-b'].c`` is ``a-b.c``. A replaced ``forward`` is reached through its
+        closure: ``forward.__closure__[1].cell_contents.__self__.left`` is no place.
+        """
+        if written in self._known:
+            return written
+        path = _ITEM.sub(r".\2", _ROOT.sub("", written))
+        path = _INDEX.sub(r".\2", path).replace("._modules.", ".").strip(".")
+        if path in self._known:
+            return path
+        return None if any(map(_is_special, path.split("."))) else path
 
 
-def _path(written: str) -> Optional[str]:
-    path = _ITEM.sub(r".\2", _ROOT.sub("", written))
-    path = _INDEX.sub(r".\2", path).replace("._modules.", ".").strip(".")
-    # A replaced ``forward`` is reached through its closure, which is no place in the model.
-    return path if re.fullmatch(r"[\w.]*", path) and "__" not in path else None
+def _is_special(attribute: str) -> bool:
+    """Whether this is an attribute of Python's own, as no module is likely to be called."""
+    return attribute.startswith("__") and attribute.endswith("__") and len(attribute) > 4
 
 
 def _number(key: str) -> int:

@@ -1,0 +1,143 @@
+"""Which value of the written graph a tensor of the forward pass is."""
+
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Union
+
+from htp.backends.fx.ir import walk
+from htp.backends.fx.meta import Call
+from htp.backends.fx.values import Seen, Value
+from htp.graph.records import CallRecord, ValueRecord
+
+__all__ = ["BuiltGraph", "Replacements", "WrittenValues"]
+
+
+class Replacements:
+    """What took the place of a value in all its uses, as torch's optimiser went along."""
+
+    def __init__(self) -> None:
+        self._by: Dict[int, Tuple[Any, Any]] = {}
+
+    def note(self, old: Any, new: Any) -> None:
+        """``new`` computes what ``old`` did, and is read instead from now on."""
+        if old is not new:
+            self._by[id(old)] = (old, new)
+        self.note_identity(new.producer())
+
+    def note_identity(self, node: Any) -> None:
+        """A node that may hand on what it reads: whoever drops it lets that be read instead.
+
+        Now, because a node that is dropped forgets what it read.
+        """
+        if node is not None and node.op_type == "Identity" and not node.domain:
+            for old, new in zip(node.outputs, node.inputs):
+                self._by.setdefault(id(old), (old, new))
+
+    def follow(self, value: Any, live: Dict[int, Any]) -> Any:
+        """What stands for a value: itself if it is still there, else what took its place."""
+        seen: Set[int] = set()
+        while id(value) not in live and id(value) in self._by and id(value) not in seen:
+            seen.add(id(value))
+            value = self._by[id(value)][1]
+        return value
+
+
+class BuiltGraph:
+    """What is remembered of the main graph as torch first built it.
+
+    Args:
+        model: the IR model.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._nodes = [(list(node.inputs), list(node.outputs)) for node, _ in walk(model)]
+        self._outputs = list(model.graph.outputs)
+        self._inputs = {id(value) for value in model.graph.inputs}
+        self._made = {id(value) for _, outputs in self._nodes for value in outputs}
+        self._made |= self._inputs
+        self._read: Optional[Set[int]] = None
+        self._varying: Optional[Set[int]] = None
+
+    def __contains__(self, value: Any) -> bool:
+        return id(value) in self._made
+
+    def why_gone(self, value: Any) -> str:
+        """Why a value is in the graph no more."""
+        if self._read is None or self._varying is None:
+            self._read, self._varying = self._flow()
+        if id(value) not in self._read:
+            return "unread"
+        return "rewritten" if id(value) in self._varying else "folded"
+
+    def _flow(self) -> Tuple[Set[int], Set[int]]:
+        """What an output of the graph depends on, and what depends on an input of the graph."""
+        read = {id(value) for value in self._outputs}
+        for inputs, outputs in reversed(self._nodes):
+            if any(id(value) in read for value in outputs):
+                read.update(id(value) for value in inputs if value is not None)
+        varying = set(self._inputs)
+        for inputs, outputs in self._nodes:
+            if any(id(value) in varying for value in inputs):
+                varying.update(id(value) for value in outputs)
+        return read, varying
+
+
+class WrittenValues:
+    """The values of the finished model.
+
+    Args:
+        model: the IR model that torch is about to write, or wrote.
+        built: it, as first built.
+        replaced: what took whose place in between.
+        fused: values that stood between nodes that became one.
+    """
+
+    def __init__(
+        self, model: Any, built: BuiltGraph, replaced: Replacements, fused: Set[int]
+    ) -> None:
+        graph = model.graph
+        live = [*graph.inputs, *graph.initializers.values()]
+        live += [value for node in graph for value in node.outputs]
+        self._live = {id(value): value for value in live}
+        self._by_name = {value.name: value for value in live if value.name}
+        self._built = built
+        self._replaced = replaced
+        self._fused = fused
+        # No value of the built graph is left where a pass read the model anew from its bytes.
+        self._remade = not any(value in built for value in live)
+
+    def records(self, calls: Iterable[Call]) -> Tuple[CallRecord, ...]:
+        """The calls with the names of what they took and returned."""
+        return tuple(
+            CallRecord(call.stack, self._side(call.inputs), self._side(call.outputs))
+            for call in calls
+        )
+
+    def _side(self, seen: Optional[List[Seen]]) -> Optional[Tuple[ValueRecord, ...]]:
+        if seen is None:
+            return None
+        return tuple(ValueRecord(place, *self._name(value)) for place, value in seen)
+
+    def _name(self, value: Union[Value, str]) -> Tuple[Optional[str], Optional[str]]:
+        if isinstance(value, str):
+            return None, value
+        if value.reshaped:
+            return None, "rewritten"
+        if not value.found:
+            return None, "untraced" if value.lost else "unread"
+        ends = [self._end(each) for each in value.found]
+        alive = {id(end): end for end in ends if id(end) in self._live}
+        if len(alive) == 1:
+            (end,) = alive.values()
+            merged = end in self._built and not any(end is each for each in value.found)
+            return str(end.name), "merged" if merged else None
+        if alive:
+            return None, "ambiguous"
+        return None, "body" if value.inner else self._why_gone(value.found[0], ends[0])
+
+    def _end(self, value: Any) -> Any:
+        end = self._replaced.follow(value, self._live)
+        return self._by_name.get(end.name, end) if self._remade else end
+
+    def _why_gone(self, value: Any, end: Any) -> str:
+        if id(value) in self._fused or id(end) in self._fused:
+            return "fused"
+        return self._built.why_gone(value)
