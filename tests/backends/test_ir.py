@@ -2,7 +2,10 @@
 
 import torch
 
+from htp.backends.common.modules import ModuleNames
 from htp.backends.torchscript.ir import blocks, census, nodes
+from htp.backends.torchscript.recorder import Recorder
+from htp.backends.torchscript.scopes import CallLog
 
 PYTHON_OP = "prim::PythonOp"
 
@@ -31,3 +34,16 @@ def test_a_census_counts_and_numbers():
 
 def test_a_graph_with_blocks_has_no_census():
     assert census(graph_of("aten::relu", PYTHON_OP, inside=(1,)), "prim::Constant") is None
+
+
+def test_a_conversion_that_failed_is_forgotten_when_another_one_succeeds():
+    told = Recorder(CallLog(ModuleNames(torch.nn.Module())), torch.nn.Module())
+    graph = graph_of("aten::relu", "aten::exp")
+    relu, exp = nodes(graph)
+    told.after_failed_conversion(told.before_conversion(relu), relu)
+    assert told.where().operator == "aten::relu"
+    outer = told.before_conversion(exp)
+    assert told.where().operator == "aten::exp"
+    told.after_conversion(outer, exp, [], exp.outputsAt(0))
+    told.check()
+    assert told.where().operator == ""
