@@ -137,6 +137,20 @@ def test_an_error_holds_no_part_of_a_dead_graph(operation, tmp_path):
     assert not held & {"torch._C", "torch.onnx._internal.jit_utils"}
 
 
+class HoldsItself(nn.Module):
+    """Fails while one of its variables is a list that holds itself."""
+
+    def forward(self, x):
+        held = [x]
+        held.append(held)
+        raise ValueError(f"{len(held)} is of no use")
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_a_forward_that_fails_beside_a_list_that_holds_itself(backend):
+    fails(htp.CaptureError, "is of no use", model=HoldsItself(), backend=backend)
+
+
 @pytest.mark.parametrize("backend", USABLE)
 def test_something_else_than_a_model(backend):
     fails(htp.CaptureError, model="resnet50", backend=backend)

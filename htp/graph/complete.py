@@ -28,27 +28,29 @@ def complete(capture: Capture) -> List[Tag]:
 
     What was recorded is ``captured``. The rest is found by the rules below in the order of trust.
     """
-    graph = GraphIndex(capture.after)
-    tags = Tags(graph)
-    if len(tags) < len(graph.nodes):
-        work = _Completion(capture, graph, tags)
+    nodes = list(capture.after.walk())
+    tags = Tags(nodes)
+    if len(tags) < len(nodes):
+        work = _Completion(capture, GraphIndex(capture.after), tags)
         work.follow_the_rewrite()
         work.along_edges()
         work.guess()
-    return [tags.get(node) or UNKNOWN for node in graph.nodes]
+    return [tags.get(node) or UNKNOWN for node in nodes]
 
 
 class Tags:
     """The tags that are known so far."""
 
-    def __init__(self, graph: GraphIndex) -> None:
+    def __init__(self, nodes: Iterable[NodeRecord]) -> None:
         self._known: Dict[int, Tag] = {}
         made: Dict[int, Tag] = {}  # nodes of one call may share their owner: they share the tag
-        for node in graph.nodes:
-            if node.owner:
-                if id(node.owner) not in made:
-                    made[id(node.owner)] = Tag.of(node.owner, Provenance.CAPTURED)
-                self._known[id(node)] = made[id(node.owner)]
+        for node in nodes:
+            owner = node.owner
+            if owner:
+                tag = made.get(id(owner))
+                if tag is None:
+                    tag = made[id(owner)] = Tag.of(owner, Provenance.CAPTURED)
+                self._known[id(node)] = tag
 
     def __len__(self) -> int:
         return len(self._known)

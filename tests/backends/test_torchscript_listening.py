@@ -1,9 +1,11 @@
 """The TorchScript backend listens: it hears what others export, and never gets in their way."""
 
+import contextlib
 import gc
 import importlib
 import inspect
 import io
+from functools import partial
 
 import pytest
 import torch
@@ -117,19 +119,20 @@ def test_an_export_that_failed_is_not_heard():
 
 # --- what goes wrong in the listening
 
-NOTES = [
-    "before_optimizing",
-    "before_merging",
-    "after_merging",
-    "before_converting",
-    "before_conversion",
-    "after_conversion",
-    "after_converting",
-    "before_rewriting",
-    "after_copying",
-    "before_fusing",
-    "after_fusing",
-]
+# What a reader does, and the note of the recorder that asks for it.
+NOTES = {
+    "begin": "before_optimizing",
+    "follow": "follow|before_merging|before_converting|before_optimizing",
+    "before_merging": "before_merging",
+    "after_merging": "after_merging",
+    "before_converting": "before_converting",
+    "after_conversion": "after_conversion",
+    "after_converting": "after_converting",
+    "before_rewriting": "before_rewriting",
+    "after_copying": "after_copying",
+    "before_fusing": "before_fusing",
+    "after_fusing": "after_fusing",
+}
 
 
 told = []
@@ -141,12 +144,16 @@ def planted(*_):
 
 
 def break_note(monkeypatch, name):
-    note = recorder.heard(planted)
-    monkeypatch.setattr(recorder.Recorder, name, note)
+    for reader in (scopes_first.ScopesFirst, recorder.EveryPass):
+        if hasattr(reader, name):
+            monkeypatch.setattr(reader, name, planted)
 
 
 def break_enter(monkeypatch, _):
-    monkeypatch.setattr(scopes.CallLog, "enter", planted)
+    def enter(*_):
+        planted()
+
+    monkeypatch.setattr(scopes.CallLog, "enter", enter)
 
 
 def break_names(monkeypatch, _):
@@ -159,30 +166,26 @@ def break_names(monkeypatch, _):
     monkeypatch.setattr(listening, "ModuleNames", names)
 
 
-def break_reading(monkeypatch, _):
-    for reader in (scopes_first.ScopesFirst, recorder.EveryPass):
-        monkeypatch.setattr(reader, "owners", planted)
-
-
 FAULTS = [
-    *((break_note, name) for name in NOTES),
-    (break_enter, "enter"),
-    (break_names, "names"),
-    (break_reading, "owners"),
+    *((break_note, name, step) for name, step in NOTES.items()),
+    (break_enter, "enter", "enter"),
+    (break_names, "names", "ModuleNames"),
+    (break_note, "owners", "assemble"),
 ]
 
 
-@pytest.mark.parametrize(("fault", "name"), FAULTS, ids=[name for _, name in FAULTS])
-def test_a_fault_of_ours_is_no_fault_of_the_export(fault, name, monkeypatch, tmp_path):
+@pytest.mark.parametrize(("fault", "name", "step"), FAULTS, ids=[name for _, name, _ in FAULTS])
+def test_a_fault_of_ours_is_no_fault_of_the_export(fault, name, step, monkeypatch, tmp_path):
     before = plain(model())
     fault(monkeypatch, name)
     told.clear()
     with backend().listen() as listener:
         assert plain(model()) == before
         (heard,) = listener.take()
-    if not told and name.endswith("merging"):
+    if not told and name in ("before_merging", "after_merging"):
         pytest.skip("this torch merges nothing")
-    with pytest.raises(htp.CaptureError, match="ZeroDivisionError: planted") as caught:
+    text = rf"({step}) failed with ZeroDivisionError: planted"
+    with pytest.raises(htp.CaptureError, match=text) as caught:
         heard.capture(record_bytes(before))
     assert caught.value.hint
     path = tmp_path / "model.onnx"
@@ -199,7 +202,7 @@ class Hooked(Block):
 
 def test_a_fault_leaves_no_mark_in_the_graph(monkeypatch):
     before = plain(model(Hooked))
-    break_note(monkeypatch, "before_optimizing")
+    break_note(monkeypatch, "begin")
     with backend().listen():
         assert plain(model(Hooked)) == before
 
@@ -261,6 +264,61 @@ def test_where_it_is_while_it_runs():
 
 def htp_nowhere():
     return importlib.import_module("htp.backends.base").Where()
+
+
+def utils():
+    """Where torch's exporter stands."""
+    for name in ("torch.onnx._internal.torchscript_exporter.utils", "torch.onnx.utils"):
+        with contextlib.suppress(ImportError):
+            return importlib.import_module(name)
+    return None
+
+
+def converted_by(monkeypatch, convert):
+    """torch converts each operation by ``convert``, which is given torch's own way to do so."""
+    own = utils()._run_symbolic_function
+    converting = partial(convert, own)
+    for holder in (utils(), torch.onnx.utils, torch.onnx):
+        if vars(holder).get("_run_symbolic_function") is own:
+            monkeypatch.setattr(holder, "_run_symbolic_function", converting)
+
+
+def test_where_it_is_while_it_converts(monkeypatch):
+    seen = []
+
+    def convert(own, *args, **kwargs):
+        seen.append(listener.where())
+        return own(*args, **kwargs)
+
+    converted_by(monkeypatch, convert)
+    with backend().listen() as listener:
+        plain(model())
+        assert listener.where() == htp_nowhere()
+    assert "aten::add" in {where.operator for where in seen}
+    assert all(where.operator for where in seen)
+    assert {"0", "1"} <= {path for where in seen for path in paths(where.converting)[-1:]}
+
+
+def test_what_torch_caught_is_not_where_it_failed(monkeypatch):
+    """A conversion asks for another one, which fails, and does without."""
+    seen = []
+
+    def convert(own, *args, **kwargs):
+        if not seen:
+            seen.append(listener.where())
+            with pytest.raises(ZeroDivisionError):
+                utils()._run_symbolic_function(*args, **kwargs)
+            seen.append(listener.where())
+        elif len(seen) == 1:
+            planted()
+        return own(*args, **kwargs)
+
+    converted_by(monkeypatch, convert)
+    with backend().listen() as listener:
+        plain(model())
+        assert listener.where() == htp_nowhere()
+    assert seen[0] == seen[1]
+    assert seen[0].operator
 
 
 class Catching(nn.Module):

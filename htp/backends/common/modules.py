@@ -4,7 +4,7 @@
 torch that HTP supports, so the registration tables are walked here.
 """
 
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 from htp.scope import Stack
 
@@ -15,7 +15,7 @@ class ModuleNames:
     def __init__(self, root: Any) -> None:
         self.paths: Dict[int, List[str]] = {}
         self._keep = root  # ids are only unique while the objects live
-        for path, module in _walk(root, "", ()):
+        for path, module in _registered(root):
             self.paths.setdefault(id(module), []).append(path)
 
     def __contains__(self, module: Any) -> bool:
@@ -38,26 +38,36 @@ class ModuleNames:
         """For each parameter's or buffer's full name: all names of that tensor, itself first."""
         groups: Dict[int, List[str]] = {}
         held: List[Any] = []  # a scripted module makes these objects anew at each look-up
-        for path, module in _walk(self._keep, "", ()):
+        for path, module in _registered(self._keep):
+            below = f"{path}." if path else ""
             for table in (module._parameters, module._buffers):
                 for name, tensor in table.items():
                     if tensor is not None:
                         held.append(tensor)
-                        groups.setdefault(id(tensor), []).append(f"{path}.{name}" if path else name)
-        return {
-            name: (name, *(other for other in names if other != name))
-            for names in groups.values()
-            for name in names
-        }
+                        groups.setdefault(id(tensor), []).append(below + name)
+        found = {}
+        for names in groups.values():
+            for name in names:
+                tied = len(names) > 1
+                found[name] = (name, *(n for n in names if n != name)) if tied else (name,)
+        return found
 
 
-def _walk(module: Any, path: str, above: Tuple[int, ...]) -> Iterator[Tuple[str, Any]]:
+def _registered(root: Any) -> List[Tuple[str, Any]]:
     """Every registered path in registration order. A module inside itself is not entered again."""
-    yield path, module
-    for name, child in module._modules.items():
-        if child is not None and id(child) not in above:
-            inner = f"{path}.{name}" if path else name
-            yield from _walk(child, inner, (*above, id(module)))
+    found: List[Tuple[str, Any]] = []
+
+    def enter(module: Any, path: str, above: Tuple[int, ...]) -> None:
+        found.append((path, module))
+        children = module._modules
+        if children:
+            below, inside = f"{path}." if path else "", (*above, id(module))
+            for name, child in children.items():
+                if child is not None and id(child) not in above:
+                    enter(child, below + name, inside)
+
+    enter(root, "", ())
+    return found
 
 
 def type_name(module: Any) -> str:

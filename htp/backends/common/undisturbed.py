@@ -32,7 +32,8 @@ def undisturbed(model: Any) -> Iterator[None]:
                     table.clear()
                     table.update(content)
             for attributes, tensors in held:
-                _put_back(attributes, tensors)
+                if tensors or not _all_plain(attributes):
+                    _put_back(attributes, tensors)
 
 
 Attributes = Dict[str, Any]
@@ -47,15 +48,28 @@ def _tensors(model: Any) -> List[Tuple[Attributes, Attributes]]:
 
     if not isinstance(model, torch.nn.Module) or isinstance(model, torch.jit.ScriptModule):
         return []
-    tables = [vars(module) for module in model.modules()]
-    return [(table, _only_tensors(table)) for table in tables]
+    tables = [vars(module) for module in _modules(model)]
+    return [(table, {} if _all_plain(table) else _only_tensors(table)) for table in tables]
+
+
+def _modules(model: Any) -> List[Any]:
+    """Every module of a model, each once; ``model.modules()`` makes up names on the way."""
+    pending, found = [model], {id(model): model}
+    while pending:
+        for child in pending.pop()._modules.values():
+            if child is not None and id(child) not in found:
+                found[id(child)] = child
+                pending.append(child)
+    return list(found.values())
+
+
+def _all_plain(table: Attributes) -> bool:
+    return _PLAIN.issuperset(map(type, table.values()))
 
 
 def _only_tensors(table: Attributes) -> Attributes:
     import torch
 
-    if _PLAIN.issuperset(map(type, table.values())):
-        return {}
     return {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
 
 

@@ -24,18 +24,22 @@ class Conversions:
 
     def __init__(self) -> None:
         self._ends: List[int] = []
-        self._made: List[Conversion] = []
+        self._scopes: List[str] = []
+        self._sources: List[str] = []
 
-    def add(self, last: int, conversion: Conversion) -> None:
-        """A conversion ended whose result has the number ``last``."""
+    def add(self, last: int, scope: str, source: str) -> None:
+        """A conversion ended whose result has the number ``last``: see ``Conversion``."""
         if not self._ends or last > self._ends[-1]:
             self._ends.append(last)
-            self._made.append(conversion)
+            self._scopes.append(scope)
+            self._sources.append(source)
 
     def of(self, value: int) -> Conversion:
         """The conversion that made a value; an empty one when it was made later."""
         at = bisect_left(self._ends, value)
-        return self._made[at] if at < len(self._ends) else Conversion()
+        if at == len(self._ends):
+            return Conversion()
+        return Conversion(self._scopes[at], self._sources[at])
 
     @property
     def last(self) -> int:
@@ -44,7 +48,7 @@ class Conversions:
 
     def sources(self) -> Iterable[str]:
         """What was converted."""
-        return (conversion.source for conversion in self._made)
+        return self._sources
 
 
 class Built:

@@ -95,10 +95,9 @@ class EveryPass:
         """Whose operation a node is."""
         return self.ledger.stack(node) or ()
 
-    def after_conversion(
-        self, node: Any, owner: Stack, kind: str, given: Iterable[Any], result: Any
-    ) -> None:
+    def after_conversion(self, node: Any, given: Iterable[Any], result: Any) -> None:
         """Everything newly made between ``given`` and ``result`` was made for ``node``."""
+        owner = self.place(node)
         if not owner:
             return
         others = self.ledger.others(node, owner)

@@ -7,7 +7,7 @@ thousands of nodes, so they are made only where there is something to iterate ov
 import contextlib
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-__all__ = ["blocks", "count", "inputs", "kinds", "let_go", "nodes", "outputs", "without_frames"]
+__all__ = ["blocks", "census", "first_output", "inputs", "kinds", "let_go", "nodes", "outputs"]
 
 _nests: Dict[str, bool] = {}
 """Which kinds of nodes have blocks: all nodes of one kind have, or none."""
@@ -36,6 +36,11 @@ def blocks(node: Any) -> List[Any]:
     return list(node.blocks()) if _nests[kind] else []
 
 
+def first_output(node: Any) -> str:
+    """The name of the first value that a node computes, or ""."""
+    return str(node.outputsAt(0).debugName()) if node.outputsSize() else ""
+
+
 def nodes(block: Any) -> Iterator[Any]:
     """Every node of a graph or block in document order."""
     return (node for node, _ in kinds(block))
@@ -51,14 +56,21 @@ def kinds(block: Any) -> Iterator[Tuple[Any, str]]:
                 yield from kinds(inner)
 
 
-def count(graph: Any) -> Optional[int]:
-    """How many nodes a graph has; None when one of them has blocks."""
-    found = 0
+def census(graph: Any, kind: str) -> Optional[Tuple[int, List[int]]]:
+    """How many nodes of other kinds a graph has, and the numbers of the first values of ``kind``.
+
+    None when one of its nodes has blocks.
+    """
+    others, numbers = 0, []
     for node in graph.nodes():
-        found += 1
-        if _nests.get(node.kind(), True) and blocks(node):
+        found = node.kind()
+        if found == kind:
+            numbers.append(node.outputsAt(0).unique())
+            continue
+        others += 1
+        if _nests.get(found, True) and blocks(node):
             return None
-    return found
+    return others, numbers
 
 
 def let_go(error: BaseException) -> None:
@@ -80,18 +92,6 @@ def let_go(error: BaseException) -> None:
                     len(frame.f_locals)  # before Python 3.13 this was a copy: bring it up to date
             place = place.tb_next
         chain = chain.__cause__ or chain.__context__
-
-
-def without_frames(error: Exception) -> Exception:
-    """An error of HTP's own that is kept while the export goes on, without what its frames hold.
-
-    A node that is still held ends the run of an old release, and breaks the export of others.
-    """
-    chain: Optional[BaseException] = error
-    while chain is not None:
-        chain.__traceback__ = None
-        chain = chain.__cause__ or chain.__context__
-    return error
 
 
 _EXPORTERS = ("torch.onnx", "torch.jit", "htp.")

@@ -12,7 +12,7 @@ from htp.backends.torchscript.scopes import CallLog
 from htp.graph.records import GraphRecord, NodeRecord
 from htp.scope import ModuleCall, Owner, Sharing, Stack
 
-__all__ = ["Ledger", "number", "values"]
+__all__ = ["Ledger", "number", "numbers_of", "values"]
 
 _CONSTANT = "prim::Constant"
 
@@ -29,6 +29,13 @@ def values(found: Any) -> Iterator[Any]:
             yield from values(item)
     elif hasattr(found, "debugName"):
         yield found
+
+
+def numbers_of(found: Any) -> List[int]:
+    """The numbers of the values in what a symbolic function returns: mostly it is one."""
+    if hasattr(found, "debugName"):
+        return [found.unique()]
+    return [value.unique() for value in values(found)]
 
 
 class Ledger:

@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from typing import Any, Iterator, List, Optional
 
 from htp.backends.base import Heard, Listener, Where
+from htp.backends.common.faults import without_frames
 from htp.backends.common.modules import ModuleNames
 from htp.backends.common.patching import installed, missing
 from htp.backends.torchscript.assemble import assemble
-from htp.backends.torchscript.ir import let_go, without_frames
+from htp.backends.torchscript.ir import let_go
 from htp.backends.torchscript.points import POINTS, entrance
 from htp.backends.torchscript.recorder import Recorder, failure
 from htp.backends.torchscript.scopes import CallLog
@@ -103,7 +104,7 @@ class HeardExport:
             fault = without_frames(error)
         finally:
             self._recorder.let_go()
-        raise failure(fault) from fault
+        raise failure(fault, "assemble") from fault
 
 
 def _recorder(model: Any) -> Recorder:
@@ -114,7 +115,7 @@ def _recorder(model: Any) -> Recorder:
         return Recorder(CallLog(ModuleNames(model)), model)
     except Exception as error:  # kept: the export is somebody else's
         recorder = Recorder(CallLog(ModuleNames(torch.nn.Module())), model)
-        recorder.fault = without_frames(error)
+        recorder.faults.keep(error, "ModuleNames")
         return recorder
 
 

@@ -7,10 +7,10 @@ before and after. The nodes that are left stand in the same order as those of to
 """
 
 from itertools import islice
-from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 from htp.backends.torchscript.change import Change
-from htp.backends.torchscript.ir import count, nodes, outputs
+from htp.backends.torchscript.ir import nodes, outputs
 from htp.backends.torchscript.ledger import Ledger, number
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.written import rename
@@ -18,9 +18,12 @@ from htp.errors import CaptureError
 from htp.graph.records import GraphRecord
 from htp.scope import Stack
 
-__all__ = ["CONSTANT", "Merged", "Unmerged", "values_of"]
+__all__ = ["CONSTANT", "Census", "Merged", "Unmerged", "values_of"]
 
 CONSTANT = "prim::Constant"
+
+Census = Tuple[int, List[int]]
+"""How many nodes a graph has beside its constants, and the numbers of these in document order."""
 
 Use = Tuple[str, int]
 """What reads a value, named by what it computes, and at which place."""
@@ -31,28 +34,26 @@ class Unmerged:
 
     Args:
         graph: the graph, without branches.
-        size: how many nodes it has.
+        found: how many nodes it has beside its constants, and the numbers of these.
         merge: the pass.
-        traced: the constants that were traced. Others were computed by torch from operations, and
-            their scope is that of a place in the graph, not of those operations.
+        traced: the highest number of a constant that was traced. Others, whose numbers are higher,
+            were computed by torch from operations, and their scope is that of a place in the graph,
+            not of those operations.
 
     Attributes:
         doubtful: the constants that were not traced.
     """
 
-    def __init__(
-        self, graph: Any, size: int, merge: Callable[[Any], Any], traced: Set[str]
-    ) -> None:
+    def __init__(self, graph: Any, found: Census, merge: Callable[[Any], Any], traced: int) -> None:
         self._copy = graph.copy()
         self._merge = merge
-        constants = [number(value) for value in values_of(graph, CONSTANT)]
-        self._traced = [name in traced for name in constants]
-        self.doubtful = frozenset(constants) - traced
-        self._operations = size - len(constants)
+        self._operations, constants = found
+        self._traced = [made <= traced for made in constants]
+        self.doubtful = frozenset(str(made) for made in constants if made > traced)
 
     def lost_operations(self, graph: Any) -> bool:
         """Whether fewer operations are left in the merged graph, constants apart."""
-        return count(graph) != self._operations + _constants(graph)
+        return len(list(graph.nodes())) - len(graph.findAllNodes(CONSTANT)) != self._operations
 
     def replay(self, log: CallLog) -> Change:
         """What the pass changed in the copy, in the copy's numbers. To be asked once."""
@@ -160,7 +161,3 @@ def _uses(value: Any) -> Iterator[Use]:
     for use in value.uses():
         user = use.user
         yield (number(user.outputsAt(0)) if user.outputsSize() else user.kind()), use.offset
-
-
-def _constants(graph: Any) -> int:
-    return len(graph.findAllNodes(CONSTANT))

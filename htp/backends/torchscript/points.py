@@ -92,15 +92,23 @@ def _around_each_conversion(recorder: Recorder, run: Any) -> Any:
     import torch
 
     kind = torch._C.Node
+    at = 0
 
     def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
-        given = [*args, *kwargs.values()]
-        at = next((at for at, value in enumerate(given) if isinstance(value, kind)), None)
-        if at is None:
-            return run(*args, **kwargs)
-        recorder.before_conversion(given[at])
-        result = run(*args, **kwargs)
-        recorder.after_conversion(given[at], given[at + 1], result)
+        nonlocal at
+        given = [*args, *kwargs.values()] if kwargs else args
+        if at >= len(given) or not isinstance(given[at], kind):
+            places = [place for place, value in enumerate(given) if isinstance(value, kind)]
+            if not places:
+                return run(*args, **kwargs)
+            at = places[0]
+        outer = recorder.before_conversion(given[at])
+        try:
+            result = run(*args, **kwargs)
+        except BaseException:
+            recorder.after_failed_conversion(outer, given[at])
+            raise
+        recorder.after_conversion(outer, given[at], given[at + 1], result)
         return result
 
     return run_symbolic_function

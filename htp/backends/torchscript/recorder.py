@@ -1,12 +1,13 @@
 """What is recorded of one export, and how: the scopes first, or every pass."""
 
 from functools import wraps
-from typing import Any, Callable, List, Optional, Tuple, TypeVar, Union, cast
+from typing import Any, Callable, Optional, TypeVar, Union, cast
 
 from htp.backends.base import Where
 from htp.backends.torchscript import scripted
 from htp.backends.torchscript.every_pass import EveryPass
-from htp.backends.torchscript.ir import count, without_frames
+from htp.backends.torchscript.ir import census
+from htp.backends.torchscript.merging import CONSTANT
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scopes_first import ScopesFirst
 from htp.errors import CaptureError
@@ -24,21 +25,15 @@ def heard(note: Note) -> Note:
 
     @wraps(note)
     def safely(recorder: "Recorder", *what: Any) -> Any:
-        if recorder.fault is not None:
-            return None
-        try:
-            return note(recorder, *what)
-        except Exception as error:  # kept
-            recorder.fault = without_frames(error)
-            return None
+        return recorder.faults.safely(note, recorder, *what)
 
     return cast(Note, safely)
 
 
-def failure(fault: Exception) -> CaptureError:
-    """What is said of an error of HTP's own."""
+def failure(fault: Exception, step: str) -> CaptureError:
+    """What is said of an error of HTP's own that arose in a step."""
     return CaptureError(
-        f"The export could not be recorded: {type(fault).__name__}: {fault}",
+        f"The export could not be recorded: {step} failed with {type(fault).__name__}: {fault}",
         "this is a defect of HTP; please report it with the model.",
     )
 
@@ -52,7 +47,7 @@ class Recorder:
         markers: the markers in a scripted model, else None.
         reader: how the graph is read.
         final: the graph that is written, once it is there.
-        fault: the first error in the recording, after which nothing was noted.
+        faults: what went wrong in the recording, that of calls included.
     """
 
     def __init__(self, log: CallLog, model: Any) -> None:
@@ -60,21 +55,24 @@ class Recorder:
         self.model = model
         self.markers: Optional[scripted.Markers] = None
         self.final: Any = None
-        self.fault: Optional[Exception] = None
+        self.faults = log.faults
         self.reader: Union[ScopesFirst, EveryPass] = (
             ScopesFirst(log)
             if _scopes_survive() and not scripted.is_scripted(model)
             else EveryPass(log)
         )
-        self._converting: List[Tuple[Any, str]] = []  # what `place` told, and the operator
+        self._converting: Any = None
+        self._failed: Optional[Where] = None
 
     def where(self) -> Where:
         """What the export is busy with, or was when it failed."""
-        if not self._converting:
-            return Where(running=self.log.busy_with())
-        place, operator = self._converting[-1]
-        stack = self.log.stack(place) if isinstance(place, str) else place
-        return Where(converting=stack, operator=operator)
+        if self._converting is not None:
+            return self._converts(self._converting) or Where()
+        return self._failed or Where(running=self.log.busy_with())
+
+    @heard
+    def _converts(self, node: Any) -> Optional[Where]:
+        return Where(converting=self.reader.place(node), operator=node.kind())
 
     def check(self) -> None:
         """Raise what went wrong in the recording.
@@ -82,9 +80,8 @@ class Recorder:
         Raises:
             CaptureError: something did.
         """
-        fault = self.fault or self.log.fault
-        if fault is not None:
-            raise failure(fault) from fault
+        if self.faults.first is not None:
+            raise failure(self.faults.first, self.faults.step) from self.faults.first
 
     def _compare_every_pass(self) -> EveryPass:
         self.reader = EveryPass(self.log)
@@ -114,10 +111,10 @@ class Recorder:
     @heard
     def before_merging(self, graph: Any, merge: Any) -> Any:
         """A pass is about to merge equal operations."""
-        size = count(graph)
         if isinstance(self.reader, ScopesFirst):
-            if size is not None:
-                return self.reader.before_merging(graph, size, merge)
+            found = census(graph, CONSTANT)
+            if found is not None:
+                return self.reader.before_merging(graph, found, merge)
             self._compare_every_pass()
         return self.reader.follow(graph)
 
@@ -134,18 +131,32 @@ class Recorder:
     @heard
     def after_converting(self, graph: Any) -> None:
         """The graph was converted to ONNX."""
+        self._failed = None
         self.reader.after_converting(graph)
 
-    @heard
-    def before_conversion(self, node: Any) -> None:
-        """One operation is about to be converted. The node itself must not be kept."""
-        self._converting.append((self.reader.place(node), node.kind()))
+    def before_conversion(self, node: Any) -> Any:
+        """One operation is about to be converted. Its node is held until that ends, no longer.
 
-    @heard
-    def after_conversion(self, node: Any, given: Any, result: Any) -> None:
-        """One operation was converted."""
-        place, kind = self._converting.pop()
-        self.reader.after_conversion(node, place, kind, given, result)
+        Returns:
+            The node of the operation whose conversion asks for this one, or None: for the end.
+        """
+        outer, self._converting, self._failed = self._converting, node, None
+        return outer
+
+    def after_conversion(self, outer: Any, node: Any, given: Any, result: Any) -> None:
+        """One operation was converted: asked so often that ``heard`` would be felt."""
+        self._converting = outer
+        self._failed = None  # what failed meanwhile was caught
+        if self.faults.first is None:
+            try:
+                self.reader.after_conversion(node, given, result)
+            except Exception as error:  # kept
+                self.faults.keep(error, "after_conversion")
+
+    def after_failed_conversion(self, outer: Any, node: Any) -> None:
+        """One operation could not be converted; the innermost one is what failed."""
+        self._failed = self._failed or self._converts(node)
+        self._converting = outer
 
     @heard
     def before_rewriting(self, graph: Any) -> Any:

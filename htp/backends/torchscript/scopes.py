@@ -13,13 +13,13 @@ belongs to the call as well, so calls of modules that have hooks are marked in t
 import re
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
+from htp.backends.common.faults import Faults
 from htp.backends.common.modules import ModuleNames, type_name
-from htp.backends.torchscript.ir import without_frames
 from htp.backends.torchscript.markers import EXIT, marker
 from htp.scope import ModuleCall, Stack
 
-_TOKEN = re.compile(r".*#htp(\d+)#", re.DOTALL)
-"""The last token in a scope name, which is the innermost call's."""
+_MARK = "#htp"
+_TOKEN = re.compile(_MARK + r"(\d+)#")
 
 
 class CallLog:
@@ -29,7 +29,7 @@ class CallLog:
         names: the paths of the model's modules.
         stacks: the stack of each call.
         hooked: whether a module with hooks was called, whose call is marked in the graph.
-        fault: the first error in the recording of calls, after which none is noted.
+        faults: what went wrong in the recording of the export.
     """
 
     def __init__(self, names: ModuleNames) -> None:
@@ -39,17 +39,29 @@ class CallLog:
         self._running: List[int] = []
         self._modules: List[Any] = []
         self._failed: Stack = ()
+        self._types: Dict[type, str] = {}
         self.hooked = False
-        self.fault: Optional[Exception] = None
+        self.faults = Faults()
 
     def enter(self, module: Any, enclosing: Stack) -> int:
         """Note a call and hand out its token."""
-        count = self._counts.get(id(module), 0)
-        self._counts[id(module)] = count + 1
+        key = id(module)
+        count = self._counts.get(key, 0)
+        self._counts[key] = count + 1
         path = self.names.path(module, enclosing) if enclosing else ""
-        self.stacks.append((*enclosing, ModuleCall(path, type_name(module), count)))
+        self.stacks.append((*enclosing, ModuleCall(path, self._type(module), count)))
         self._modules.append(module)
         return len(self.stacks) - 1
+
+    def _type(self, module: Any) -> str:
+        """The name of a module's class; scripted modules of one class have different ones."""
+        kind = type(module)
+        if kind in self._types:
+            return self._types[kind]
+        name = type_name(module)
+        if not hasattr(module, "_c"):
+            self._types[kind] = name
+        return name
 
     def begin(self, module: Any) -> Optional[int]:
         """A call begins; those that begin before ``end`` are made by it.
@@ -57,13 +69,15 @@ class CallLog:
         Returns:
             Its token, or None when the recording of calls failed, now or before.
         """
-        if self.fault is None:
+        if self.faults.first is None:
             try:
-                self._running.append(self.enter(module, self.running()))
-                self._failed = ()
-                return self._running[-1]
+                token = self.enter(module, self.running())
             except Exception as error:  # kept: the forward pass is somebody else's
-                self.fault = without_frames(error)
+                self.faults.keep(error, "enter")
+                return None
+            self._running.append(token)
+            self._failed = ()
+            return token
         return None
 
     def end(self, failed: bool) -> None:
@@ -81,21 +95,22 @@ class CallLog:
 
     def scope_token(self, module: Any) -> str:
         """What the scope name of a call that is running carries."""
-        if self.fault is not None:
+        if self.faults.first is not None:
             return ""
         running = self._running[-1] if self._running else None
         if running is None or self._modules[running] is not module:
-            try:
-                running = self.enter(module, self.running())
-            except Exception as error:  # kept, as above
-                self.fault = without_frames(error)
-                return ""
-        return f"#htp{running}#"
+            running = self.faults.safely(self.enter, module, self.running())
+        return "" if running is None else f"{_MARK}{running}#"
 
     def stack(self, scope: str) -> Stack:
-        """The stack of the innermost token in a scope name; empty when it holds none."""
-        token = _TOKEN.match(scope)
-        return self.stacks[int(token[1])] if token else ()
+        """The stack of the innermost token in a scope name, the last; empty when it holds none."""
+        at = scope.rfind(_MARK)
+        while at >= 0:
+            token = _TOKEN.match(scope, at)
+            if token is not None:
+                return self.stacks[int(token[1])]
+            at = scope.rfind(_MARK, 0, at)
+        return ()
 
 
 class TraceModuleMap:
@@ -114,12 +129,12 @@ class TraceModuleMap:
         return module in self._log.names if self._plain is None else module in self._plain
 
     def __getitem__(self, module: Any) -> str:
-        if module not in self:
-            raise KeyError(module)
-        token = self._log.scope_token(module)
         if self._plain is None:
-            return token
+            if module not in self._log.names:
+                raise KeyError(module)
+            return self._log.scope_token(module)
         kind, separator, variable = self._plain[module].partition("::")
+        token = self._log.scope_token(module)
         return f"{token}{separator}{variable}" if separator else kind
 
     def get(self, module: Any, default: Optional[str] = None) -> Optional[str]:
@@ -137,15 +152,8 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
         log: where calls are noted.
         torch: the module.
     """
-    module_hooks = torch.nn.modules.module
-
-    def has_hooks(module: Any) -> bool:
-        return bool(
-            module._forward_pre_hooks
-            or module._forward_hooks
-            or module_hooks._global_forward_pre_hooks
-            or module_hooks._global_forward_hooks
-        )
+    has_hooks = _hooks_of(torch.nn.modules.module)
+    tracing_state = torch._C._get_tracing_state
 
     def marked_call(graph: Any, token: int, module: Any, args: Any, kwargs: Any) -> Any:
         log.hooked = True
@@ -156,7 +164,7 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
             graph.insertNode(marker(graph, EXIT))
 
     def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        state = torch._C._get_tracing_state()
+        state = tracing_state()
         if state is None or module not in log.names:
             return call(module, *args, **kwargs)
         token = log.begin(module)
@@ -174,3 +182,13 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
             log.end(failed)
 
     return __call__
+
+
+def _hooks_of(torch_modules: Any) -> Callable[[Any], bool]:
+    """Whether what a module computes goes through hooks, which run outside of its scope."""
+    pre_hooks, hooks = torch_modules._global_forward_pre_hooks, torch_modules._global_forward_hooks
+
+    def has_hooks(module: Any) -> bool:
+        return bool(module._forward_pre_hooks or module._forward_hooks or pre_hooks or hooks)
+
+    return has_hooks

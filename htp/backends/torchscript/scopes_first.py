@@ -18,11 +18,11 @@ copy's values are numbered in document order.
 
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple
 
-from htp.backends.torchscript.built import Built, Conversion, Conversions
+from htp.backends.torchscript.built import Built, Conversions
 from htp.backends.torchscript.change import Change
 from htp.backends.torchscript.ir import kinds, outputs
-from htp.backends.torchscript.ledger import Ledger, number, values
-from htp.backends.torchscript.merging import CONSTANT, Merged, Unmerged, values_of
+from htp.backends.torchscript.ledger import Ledger, number, numbers_of
+from htp.backends.torchscript.merging import CONSTANT, Census, Merged, Unmerged, values_of
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.written import Tensors
 from htp.graph.records import GraphRecord
@@ -48,7 +48,7 @@ class ScopesFirst:
         self._origins: Dict[str, str] = {}
         self._converted_constants: Dict[int, str] = {}
         self._sharing = False
-        self._traced: Set[str] = set()
+        self._traced = -1  # the highest number of a constant that was traced
         self._doubtful: Set[int] = set()
         self._conversions = Conversions()
         self._ledger = Ledger(log)
@@ -62,11 +62,12 @@ class ScopesFirst:
 
     def begin(self, graph: Any) -> None:
         """The traced graph is about to be optimised."""
-        self._traced = {number(value) for value in values_of(graph, CONSTANT)}
+        traced = [node.outputsAt(0).unique() for node in graph.findAllNodes(CONSTANT)]
+        self._traced = max(traced, default=-1)
 
-    def before_merging(self, graph: Any, size: int, merge: Any) -> Unmerged:
+    def before_merging(self, graph: Any, found: Census, merge: Any) -> Unmerged:
         """Equal operations of a graph without branches are about to be merged."""
-        return Unmerged(graph, size, merge, self._traced)
+        return Unmerged(graph, found, merge, self._traced)
 
     def follow(self, graph: Any) -> None:
         """Scopes survive what torch does before the conversion."""
@@ -82,22 +83,21 @@ class ScopesFirst:
         if self._merged is not None:
             self._origins = self._merged.constants.origins(graph, self._merged.doubtful)
 
-    def place(self, node: Any) -> str:
-        """Whose operation a node is, as a scope: that it is asked for is rare."""
-        return str(node.scopeName())
+    def place(self, node: Any) -> Stack:
+        """Whose operation a node is."""
+        return self.log.stack(node.scopeName())
 
-    def after_conversion(
-        self, node: Any, scope: str, kind: str, given: Iterable[Any], result: Any
-    ) -> None:
+    def after_conversion(self, node: Any, given: Iterable[Any], result: Any) -> None:
         """An operation was converted to ``result``."""
-        numbers = [value.unique() for value in values(result)]
+        numbers = numbers_of(result)
         if numbers:
             source = ""
-            if (self._sharing or kind == CONSTANT) and node.outputsSize():
+            constant = node.kind() == CONSTANT
+            if (self._sharing or constant) and node.outputsSize():
                 source = number(node.outputsAt(0))
-            if kind == CONSTANT:
+            if constant:
                 self._converted_constants.update((made, source) for made in numbers)
-            self._conversions.add(max(numbers), Conversion(scope, source))
+            self._conversions.add(max(numbers), node.scopeName(), source)
 
     def after_converting(self, graph: Any) -> None:
         """The graph is kept when torch copies it."""
@@ -141,13 +141,14 @@ class ScopesFirst:
         """Every node of the graph that was written, its kind and its owner, in document order."""
         scopes: Dict[str, Optional[Owner]] = {}
         merged = self._merged_sources() if self._sharing else {}
+        closer = bool(self._fused or merged or self._doubtful)
         for node, kind in kinds(graph):
             scope = node.scopeName()
             if scope not in scopes:
                 stack = self.log.stack(scope)
                 scopes[scope] = Owner(stack) if stack else None
             owner = scopes[scope]
-            if owner is None or self._fused or merged or self._doubtful:
+            if owner is None or closer:
                 owner = self._closer(node, owner, merged)
             yield node, kind, owner
 
@@ -202,4 +203,4 @@ class ScopesFirst:
 
 
 def _size(graph: Any) -> int:
-    return sum(1 for _ in graph.nodes())
+    return len(list(graph.nodes()))
