@@ -113,11 +113,13 @@ def _example(watch: Watch, plain: Any) -> Any:
 
 def _functional(watch: Watch, plain: Any) -> Any:
     def dispatch(self: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        watch.guard(watch.views.begin, args)
+        watch.guard(watch.functional, args)
+        result = None
         try:
-            return plain(self, func, types, args, kwargs)
+            result = plain(self, func, types, args, kwargs)
+            return result
         finally:
-            watch.guard(watch.views.end)
+            watch.guard(watch.made_functional, func, args, kwargs, result)
 
     return dispatch
 

@@ -134,6 +134,16 @@ class Watch:
             if line is not None and line.target is node.target and values_of(line):
                 self.values.computed_by_line(line, node)
 
+    def functional(self, args: Any) -> None:
+        """Torch begins to make an operation functional that was called with ``args``."""
+        self.views.begin(args)
+        self.values.writes.begin()
+
+    def made_functional(self, operation: Any, args: Any, kwargs: Any, result: Any) -> None:
+        """It has made it functional."""
+        self.views.end()
+        self.values.writes.end(operation, args, kwargs, result)
+
     # While torch builds the ONNX graph, and until it is written.
 
     def captured(self, program: Any) -> None:
