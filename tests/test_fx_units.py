@@ -9,6 +9,7 @@ from htp.backends.fx.faults import Faults
 from htp.backends.fx.ir import MARK
 from htp.backends.fx.marks import Marks, taken_off
 from htp.backends.fx.stack import StackReader
+from htp.backends.fx.storages import StorageWrites
 from htp.backends.fx.values import Aliases, Seen, Value, placed
 from htp.backends.fx.views import Operation
 from htp.backends.fx.written import BuiltGraph, Replacements, WrittenValues
@@ -202,6 +203,22 @@ def test_a_dropped_identity_hands_on_what_it_read():
     assert named(model, built, replaced, found=[q]) == ("p", "merged")
 
 
+def test_a_folded_identity_stands_for_what_it_read():
+    """Both became constants, and that of what it read was dropped since nobody read it then."""
+    model, (p, q, *_) = chain()
+    node = q.producer()
+    node.op_type = "Identity"
+    built, replaced = BuiltGraph(model), Replacements()
+    replaced.note_identity(node)
+    constant = IrValue("alias")
+    replaced.note(p, IrValue("gone"))
+    replaced.note(q, constant)
+    del model.graph.nodes[:2]
+    assert named(model, built, replaced, found=[p]) == (None, "rewritten")
+    model.graph.initializers["alias"] = constant
+    assert named(model, built, replaced, found=[p]) == ("alias", None)
+
+
 def test_the_reason_for_no_name():
     model, (p, q, dead, fixed, _) = chain()
     built = BuiltGraph(model)
@@ -262,6 +279,45 @@ def test_what_shares_memory_is_stale_once_it_was_written_to():
     aliases.created(fx_node("mul_", later, writes=True))
     assert aliases.stale(written)
     assert aliases.stale(later)
+
+
+class Functional:
+    """A functional tensor, with the number of its memory."""
+
+    def __init__(self, memory):
+        self.elem = SimpleNamespace(untyped_storage=lambda: SimpleNamespace(_cdata=memory))
+
+
+def test_the_tensor_that_was_written_last_is_the_latest():
+    writes = StorageWrites()
+    x, same, other = Functional(1), Functional(1), Functional(2)
+
+    def run(node, *args, result=None):
+        writes.begin()
+        writes.end(node.target, args, None, result)
+
+    write, view = fx_node("add_", writes=True), fx_node("view", view=True)
+    run(view, x, result=same)
+    assert not writes.latest(x)
+    run(write, same)
+    assert [writes.latest(each) for each in (x, same, other)] == [False, True, False]
+    late, stale = Functional(1), Functional(1)
+    run(view, same, result=late)
+    run(view, x, result=stale)
+    assert [writes.latest(each) for each in (late, stale, same)] == [True, False, True]
+    run(write, x)
+    assert [writes.latest(each) for each in (late, same, x)] == [False, False, True]
+
+
+def test_an_operation_that_consists_of_others_writes_nothing_itself():
+    writes = StorageWrites()
+    x, view = Functional(1), Functional(1)
+    write = fx_node("add_", writes=True).target
+    writes.begin()
+    writes.begin()
+    writes.end(write, (view,), None, view)
+    writes.end(write, (x,), None, x)
+    assert [writes.latest(each) for each in (x, view)] == [False, True]
 
 
 def test_a_view_that_is_computed_once_more_stands_for_the_one_of_the_chain():

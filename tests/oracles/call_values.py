@@ -4,10 +4,10 @@ The model runs once in plain PyTorch with a copy taken of every tensor that goes
 of each call of its modules. The named values are exposed as outputs of the written file, which
 onnxruntime runs operator by operator; each must have the shape and the numbers of its tensor.
 
-Some models take another way while torch says that it exports (``torch.compiler.is_exporting``): they
-hand on no mask, say, where they would otherwise. Where a capture does not fit the first run, the
-model runs once more while torch says so, and the capture fits if all of it fits that run. Names are
-never held against both runs at once.
+Some models take another way while torch says that it exports (``torch.compiler.is_exporting``):
+they hand on no mask, say, where they would otherwise. Where a capture does not fit the first run,
+the model runs once more while torch says so, and the capture is right if all of it fits that run.
+It is never held against both at once.
 
 Places are those of ``ValueRecord.place``: positional arguments are ``0``, ``1``, ...; keyword
 arguments have their names; a tuple that a call returns is several results ``0``, ``1``, ..., and
@@ -133,11 +133,12 @@ def judge(made: Recorded) -> Judgement:
     """Hold every recorded value against what the call took or returned in PyTorch."""
     made = _root_by_position(made)
     found = _judge(made, exporting=False)
-    if found.wrong or found.apart:
-        second = _judge(made, exporting=True)
-        if not second.wrong and not second.apart:
-            return second
-    return found
+    if not found.wrong and not found.apart:
+        return found
+    second = _judge(made, exporting=True)
+    # A run that does not compute what the file does says nothing of its names.
+    better = not second.apart and (found.apart or not second.wrong)
+    return second if better else found
 
 
 def _judge(made: Recorded, *, exporting: bool) -> Judgement:

@@ -238,9 +238,8 @@ TRACING = (
     PatchPoint(
         "set_example_value",
         (
-            "torch._dynamo.utils",
+            *("torch._dynamo.utils", _DYNAMO, "torch._dynamo.output_graph"),
             *(f"torch._dynamo.variables.{name}" for name in ("builder", "tensor", "misc", "lists")),
-            *("torch._dynamo.variables.nn_module", "torch._dynamo.output_graph"),
         ),
         only_here(_example),
         needed=False,

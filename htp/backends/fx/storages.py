@@ -3,8 +3,9 @@
 While torch makes operations functional, a tensor that is written to is given a new value at once.
 Others of the same memory keep theirs, and are computed anew when an operation next reads them:
 
-    before   %x   %v = view(%x)
-    relu_(%x)    %x holds what relu gave; %v still what view gave
+    %v = view(%x)
+    relu_(%x)        torch has relu's result for %x, and for %v what view gave
+    relu_(%v)        torch has relu's result for %v, and for %x what the first one gave
 
 https://github.com/pytorch/pytorch/blob/v2.5.0/aten/src/ATen/FunctionalTensorWrapper.cpp#L244
 """

@@ -206,8 +206,10 @@ class Watch:
         if self._faults.first is not None:
             without(self._program.model)
         # What is kept must hold neither weights nor graphs.
-        self._program = self._marks = self._built = self.converting = None
+        self._program = self._marks = self._built = self._attempt = self.converting = None
         self._replaced = Replacements()
+        self.calls, self.values, self.views = CallTracker(), ValueTracker(), ViewTracker()
+        self.reading = ReadValues(self.values)
 
     def _collect(self, model: Any) -> None:
         assert self._marks is not None
