@@ -11,7 +11,7 @@ from htp.backends.fx.marks import Marks, taken_off
 from htp.backends.fx.stack import StackReader
 from htp.backends.fx.storages import StorageWrites
 from htp.backends.fx.values import Aliases, Seen, Value, placed
-from htp.backends.fx.views import Operation
+from htp.backends.fx.views import Again, Operation
 from htp.backends.fx.written import BuiltGraph, Replacements, WrittenValues
 from htp.errors import CaptureError
 from htp.graph.records import GraphRecord, NodeRecord
@@ -320,18 +320,19 @@ def test_an_operation_that_consists_of_others_writes_nothing_itself():
     assert [writes.latest(each) for each in (x, view)] == [False, True]
 
 
-def test_a_view_that_is_computed_once_more_stands_for_the_one_of_the_chain():
+@pytest.mark.parametrize("same", [True, False])
+def test_a_view_that_is_computed_once_more_stands_for_the_one_of_the_chain(same):
     x = Node("x", None, ())
     a = fx_node("a", x, view=True)
     b = fx_node("b", a, view=True)
     slot = SimpleNamespace(proxy=SimpleNamespace(node=b))
     tracer = SimpleNamespace(tensor_tracker={"tensor": slot})
     new = Node("new", None, ())
-    operation = Operation(["tensor"])
+    operation = Operation([("tensor", same)])
     a2 = fx_node("a2", new, given=a.target)
     b2 = fx_node("b2", a2, given=b.target)
-    assert operation.earlier(a2, tracer) is a
-    assert operation.earlier(b2, tracer) is b
+    assert operation.earlier(a2, tracer) == Again(a, same)
+    assert operation.earlier(b2, tracer) == Again(b, same)
     assert operation.earlier(fx_node("own", b, given=b.target), tracer) is None
     assert operation.earlier(fx_node("another", new, view=True), tracer) is None
     assert Operation([]).earlier(a2, tracer) is None
