@@ -219,6 +219,26 @@ def test_a_folded_identity_stands_for_what_it_read():
     assert named(model, built, replaced, found=[p]) == ("alias", None)
 
 
+@pytest.mark.parametrize(("contents", "name"), [(b"same", "slice"), (b"else", None)])
+def test_a_folded_operation_that_changed_nothing_stands_for_what_it_read(contents, name):
+    def constant(name, contents):
+        value = IrValue(name)
+        value.const_value = SimpleNamespace(
+            size=1, dtype="INT8", shape=[4], tobytes=lambda: contents
+        )
+        return value
+
+    model, (p, q, *_) = chain()
+    built, replaced = BuiltGraph(model), Replacements()
+    read, new = constant("read", b"same"), constant("slice", contents)
+    replaced.note(p, read)
+    q.producer().inputs[:] = [read]
+    replaced.note(q, new)
+    del model.graph.nodes[:2]
+    model.graph.initializers["slice"] = new
+    assert named(model, built, replaced, found=[p])[0] == name
+
+
 def test_the_reason_for_no_name():
     model, (p, q, dead, fixed, _) = chain()
     built = BuiltGraph(model)

@@ -21,7 +21,20 @@ class Replacements:
         """``new`` computes what ``old`` did, and is read instead from now on."""
         if old is not new:
             self._by[id(old)] = (old, new)
+            self._note_constant(old, new)
         self.note_identity(new.producer())
+
+    def _note_constant(self, old: Any, new: Any) -> None:
+        """What was folded may have computed nothing: a slice of everything, say.
+
+        Then the constant ``new`` holds what was read as well. Now, as the node is about to go.
+        """
+        node = old.producer()
+        if node is None or new.const_value is None:
+            return
+        for given in node.inputs:
+            if given is not None and _alike(given.const_value, new.const_value):
+                self._copies.setdefault(id(given), []).append((old, given))
 
     def note_identity(self, node: Any) -> None:
         """A node that may hand on what it reads.
@@ -55,6 +68,20 @@ class Replacements:
             seen.add(id(value))
             value = self._by[id(value)][1]
         return value
+
+
+def _alike(one: Any, two: Any) -> bool:
+    """Whether two constants are of one type and shape, and hold the same."""
+    if one is None or two is None or one.size > _LARGE or one.dtype != two.dtype:
+        return False
+    try:
+        return tuple(one.shape) == tuple(two.shape) and bool(one.tobytes() == two.tobytes())
+    except TypeError:  # exported under a FakeTensorMode, weights have none
+        return False
+
+
+_LARGE = 2**20
+"""Elements beyond which constants are not compared."""
 
 
 class BuiltGraph:
