@@ -9,8 +9,9 @@ from htp.backends.fx.faults import Faults
 from htp.backends.fx.ir import MARK
 from htp.backends.fx.marks import Marks, taken_off
 from htp.backends.fx.stack import StackReader
+from htp.backends.fx.storages import StorageWrites
 from htp.backends.fx.values import Aliases, Seen, Value, placed
-from htp.backends.fx.views import Operation
+from htp.backends.fx.views import Again, Operation
 from htp.backends.fx.written import BuiltGraph, Replacements, WrittenValues
 from htp.errors import CaptureError
 from htp.graph.records import GraphRecord, NodeRecord
@@ -202,6 +203,42 @@ def test_a_dropped_identity_hands_on_what_it_read():
     assert named(model, built, replaced, found=[q]) == ("p", "merged")
 
 
+def test_a_folded_identity_stands_for_what_it_read():
+    """Both became constants, and that of what it read was dropped since nobody read it then."""
+    model, (p, q, *_) = chain()
+    node = q.producer()
+    node.op_type = "Identity"
+    built, replaced = BuiltGraph(model), Replacements()
+    replaced.note_identity(node)
+    constant = IrValue("alias")
+    replaced.note(p, IrValue("gone"))
+    replaced.note(q, constant)
+    del model.graph.nodes[:2]
+    assert named(model, built, replaced, found=[p]) == (None, "rewritten")
+    model.graph.initializers["alias"] = constant
+    assert named(model, built, replaced, found=[p]) == ("alias", None)
+
+
+@pytest.mark.parametrize(("contents", "name"), [(b"same", "slice"), (b"else", None)])
+def test_a_folded_operation_that_changed_nothing_stands_for_what_it_read(contents, name):
+    def constant(name, contents):
+        value = IrValue(name)
+        value.const_value = SimpleNamespace(
+            size=1, dtype="INT8", shape=[4], tobytes=lambda: contents
+        )
+        return value
+
+    model, (p, q, *_) = chain()
+    built, replaced = BuiltGraph(model), Replacements()
+    read, new = constant("read", b"same"), constant("slice", contents)
+    replaced.note(p, read)
+    q.producer().inputs[:] = [read]
+    replaced.note(q, new)
+    del model.graph.nodes[:2]
+    model.graph.initializers["slice"] = new
+    assert named(model, built, replaced, found=[p])[0] == name
+
+
 def test_the_reason_for_no_name():
     model, (p, q, dead, fixed, _) = chain()
     built = BuiltGraph(model)
@@ -264,18 +301,58 @@ def test_what_shares_memory_is_stale_once_it_was_written_to():
     assert aliases.stale(later)
 
 
-def test_a_view_that_is_computed_once_more_stands_for_the_one_of_the_chain():
+class Functional:
+    """A functional tensor, with the number of its memory."""
+
+    def __init__(self, memory):
+        self.elem = SimpleNamespace(untyped_storage=lambda: SimpleNamespace(_cdata=memory))
+
+
+def test_the_tensor_that_was_written_last_is_the_latest():
+    writes = StorageWrites()
+    x, same, other = Functional(1), Functional(1), Functional(2)
+
+    def run(node, *args, result=None):
+        writes.begin()
+        writes.end(node.target, args, None, result)
+
+    write, view = fx_node("add_", writes=True), fx_node("view", view=True)
+    run(view, x, result=same)
+    assert not writes.latest(x)
+    run(write, same)
+    assert [writes.latest(each) for each in (x, same, other)] == [False, True, False]
+    late, stale = Functional(1), Functional(1)
+    run(view, same, result=late)
+    run(view, x, result=stale)
+    assert [writes.latest(each) for each in (late, stale, same)] == [True, False, True]
+    run(write, x)
+    assert [writes.latest(each) for each in (late, same, x)] == [False, False, True]
+
+
+def test_an_operation_that_consists_of_others_writes_nothing_itself():
+    writes = StorageWrites()
+    x, view = Functional(1), Functional(1)
+    write = fx_node("add_", writes=True).target
+    writes.begin()
+    writes.begin()
+    writes.end(write, (view,), None, view)
+    writes.end(write, (x,), None, x)
+    assert [writes.latest(each) for each in (x, view)] == [False, True]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_view_that_is_computed_once_more_stands_for_the_one_of_the_chain(same):
     x = Node("x", None, ())
     a = fx_node("a", x, view=True)
     b = fx_node("b", a, view=True)
     slot = SimpleNamespace(proxy=SimpleNamespace(node=b))
     tracer = SimpleNamespace(tensor_tracker={"tensor": slot})
     new = Node("new", None, ())
-    operation = Operation(["tensor"])
+    operation = Operation([("tensor", same)])
     a2 = fx_node("a2", new, given=a.target)
     b2 = fx_node("b2", a2, given=b.target)
-    assert operation.earlier(a2, tracer) is a
-    assert operation.earlier(b2, tracer) is b
+    assert operation.earlier(a2, tracer) == Again(a, same)
+    assert operation.earlier(b2, tracer) == Again(b, same)
     assert operation.earlier(fx_node("own", b, given=b.target), tracer) is None
     assert operation.earlier(fx_node("another", new, view=True), tracer) is None
     assert Operation([]).earlier(a2, tracer) is None

@@ -91,7 +91,6 @@ LONG_FILES = {}
 
 LONGEST_FUNCTION = 30
 LONG_FUNCTIONS = {
-    "backends/fx/calls.py following": "closures over one export's state, put in by one table",
     "cli/doctor.py examine": "a question after the other, in the order of the report",
     "cli/doctor.py print_report": "a paragraph after the other, as it is printed",
     "cli/tree.py print_tree": "a table with its columns, as it is printed",

@@ -4,12 +4,18 @@ The model runs once in plain PyTorch with a copy taken of every tensor that goes
 of each call of its modules. The named values are exposed as outputs of the written file, which
 onnxruntime runs operator by operator; each must have the shape and the numbers of its tensor.
 
+Some models take another way while torch says that it exports (``torch.compiler.is_exporting``):
+they hand on no mask, say, where they would otherwise. Where a capture does not fit the first run,
+the model runs once more while torch says so, and the capture is right if all of it fits that run.
+It is never held against both at once.
+
 Places are those of ``ValueRecord.place``: positional arguments are ``0``, ``1``, ...; keyword
 arguments have their names; a tuple that a call returns is several results ``0``, ``1``, ..., and
 anything else is the only result ``0``. Within, entries of tuples and lists are counted from 0 and
 those of mappings have their keys. Whatever else (a cache, a data class) is not looked into.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -18,6 +24,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import (
     Any,
+    ContextManager,
     Dict,
     Iterable,
     Iterator,
@@ -125,8 +132,20 @@ def recorded(subject: Subject, backend: str, folder: str) -> Recorded:
 def judge(made: Recorded) -> Judgement:
     """Hold every recorded value against what the call took or returned in PyTorch."""
     made = _root_by_position(made)
+    found = _judge(made, exporting=False)
+    if not found.wrong and not found.apart:
+        return found
+    second = _judge(made, exporting=True)
+    # A run that does not compute what the file does says nothing of its names.
+    better = not second.apart and (found.apart or not second.wrong)
+    return second if better else found
+
+
+def _judge(made: Recorded, *, exporting: bool) -> Judgement:
+    """Hold every recorded value against one run."""
     found = Judgement(len(made.capture.calls))
-    truth, results, feeds = _eager(made.subject, _graph_inputs(made.path))
+    with _reported(exporting):
+        truth, results, feeds = _eager(made.subject, _graph_inputs(made.path))
     named = {v.name for call in made.capture.calls for _, v in _records(call) if v.name}
     try:
         file = _File(made.path, feeds, named)
@@ -136,6 +155,30 @@ def judge(made: Recorded) -> Judgement:
     for call in made.capture.calls:
         _judge_call(call, truth.get(key(call.stack[-1])), file, found)
     return found
+
+
+@contextlib.contextmanager
+def _reported(exporting: bool) -> Iterator[None]:
+    """Let torch say that it exports, or leave what it says.
+
+    https://github.com/pytorch/pytorch/blob/v2.9.0/torch/export/_trace.py#L1784
+    """
+    compiler: Any = getattr(torch, "compiler", None)
+    flags = ("_is_compiling_flag", "_is_exporting_flag") if exporting else ()
+    before = {flag: getattr(compiler, flag) for flag in flags if hasattr(compiler, flag)}
+    try:
+        for flag in before:
+            setattr(compiler, flag, True)
+        yield
+    finally:
+        for flag, value in before.items():
+            setattr(compiler, flag, value)
+
+
+def _uncompiled() -> ContextManager[Any]:
+    """``torch.cond`` and its kin compile what they run, which the watch over the calls prevents."""
+    stance: Any = getattr(getattr(torch, "compiler", None), "set_stance", None)
+    return stance("force_eager") if stance is not None else contextlib.nullcontext()
 
 
 def _root_by_position(made: Recorded) -> Recorded:
@@ -294,7 +337,9 @@ def _eager(
             results.extend(map(_array, flat_tensors(result)))
         return result
 
-    stacks = run_watched(Exported(None, "", model, args, kwargs), around)  # type: ignore[arg-type]
+    with _uncompiled():
+        exported = Exported(None, "", model, args, kwargs)  # type: ignore[arg-type]
+        stacks = run_watched(exported, around)
     return {key(stacks[n][-1]): side for n, side in sides.items()}, results, feeds
 
 

@@ -113,11 +113,13 @@ def _example(watch: Watch, plain: Any) -> Any:
 
 def _functional(watch: Watch, plain: Any) -> Any:
     def dispatch(self: Any, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        watch.guard(watch.views.begin, args)
+        watch.guard(watch.functional, args)
+        result = None
         try:
-            return plain(self, func, types, args, kwargs)
+            result = plain(self, func, types, args, kwargs)
+            return result
         finally:
-            watch.guard(watch.views.end)
+            watch.guard(watch.made_functional, func, args, kwargs, result)
 
     return dispatch
 
@@ -236,9 +238,8 @@ TRACING = (
     PatchPoint(
         "set_example_value",
         (
-            "torch._dynamo.utils",
+            *("torch._dynamo.utils", _DYNAMO, "torch._dynamo.output_graph"),
             *(f"torch._dynamo.variables.{name}" for name in ("builder", "tensor", "misc", "lists")),
-            *("torch._dynamo.variables.nn_module", "torch._dynamo.output_graph"),
         ),
         only_here(_example),
         needed=False,

@@ -13,6 +13,8 @@ What this does not lead to has no name; nothing is guessed from names of nodes.
 
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
+from htp.backends.fx.storages import StorageWrites
+
 __all__ = ["KEY", "Aliases", "Seen", "Value", "ValueTracker", "hand_on", "placed", "values_of"]
 
 KEY = "pkg.htp.values"
@@ -86,6 +88,7 @@ class ValueTracker:
 
     def __init__(self) -> None:
         self.aliases = Aliases()
+        self.writes = StorageWrites()
         self._by_line: Dict[Any, Any] = {}
 
     def taken(self, tracer: Any, args: Any, kwargs: Any) -> List[Seen]:
@@ -101,7 +104,7 @@ class ValueTracker:
         import torch
 
         if hasattr(tensor, "elem"):  # a functional tensor, which may be a view of what was changed
-            if torch._functionalize_has_data_mutation(tensor.elem):
+            if not self.writes.holds(tensor):
                 return "rewritten"
             tensor = torch._from_functional_tensor(tensor.elem)
         node = _node_of(tracer, tensor)

@@ -9,31 +9,59 @@ there: it stands for the view of the chain that the operation was to read.
     torch       %a = view(%x)   %b = t(%a)   %n = add(%x, 1)
                 %a2 = view(%n)  %b2 = t(%a2)  relu(%b2)      %a2 is whose %a is, %b2 whose %b is
 
+torch does so as well where the tensor was written to before the first view was made of it. Then
+what is computed once more has the same contents.
+
 https://github.com/pytorch/pytorch/blob/v2.6.0/aten/src/ATen/FunctionalTensorWrapper.cpp#L357
 """
 
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
-__all__ = ["Chain", "Operation", "ViewTracker"]
+from htp.backends.fx.storages import StorageWrites
+
+__all__ = ["Again", "Chain", "Operation", "ViewTracker"]
+
+
+class Again(NamedTuple):
+    """What a view that is computed once more stands for.
+
+    Attributes:
+        view: the node of the view.
+        same: whether nothing was written to its memory since.
+    """
+
+    view: Any
+    same: bool
 
 
 class ViewTracker:
-    """Knows what the operations read that torch is making functional."""
+    """Knows what the operations read that torch is making functional.
 
-    def __init__(self) -> None:
+    Args:
+        writes: knows which tensors hold what was last written.
+    """
+
+    def __init__(self, writes: StorageWrites) -> None:
+        self._writes = writes
         self._operations: List[Operation] = []
 
     def begin(self, args: Any) -> None:
         """An operation begins to be made functional that was called with ``args``."""
+        import torch
+
         # Now: what torch computes anew it puts in the place of these.
-        self._operations.append(Operation(list(_read(args))))
+        read = [
+            (torch._from_functional_tensor(each.elem), self._writes.latest(each))
+            for each in _read(args)
+        ]
+        self._operations.append(Operation(read))
 
     def end(self) -> None:
         """The innermost operation is functional now."""
         if self._operations:
             self._operations.pop()
 
-    def earlier(self, node: Any, tracer: Any) -> Any:
+    def earlier(self, node: Any, tracer: Any) -> Optional[Again]:
         """The view that a new node computes once more, or None.
 
         Args:
@@ -47,29 +75,29 @@ class Operation:
     """An operation that torch is making functional.
 
     Args:
-        read: the tensors that it reads.
+        read: the tensors that it reads, and whether each holds what was last written.
     """
 
-    def __init__(self, read: List[Any]) -> None:
+    def __init__(self, read: List[Tuple[Any, bool]]) -> None:
         self._read = read
         self._chains: Optional[List[Chain]] = None
         self._stands_for: Dict[Any, Any] = {}
 
-    def earlier(self, node: Any, tracer: Any) -> Any:
+    def earlier(self, node: Any, tracer: Any) -> Optional[Again]:
         """The view that a new one stands for, of those that this operation was to read."""
         if not self._read or not _is_view(node):
             return None
         if self._chains is None:
             known = getattr(tracer, "tensor_tracker", {})
-            slots = [known.get(tensor) for tensor in self._read]
-            self._chains = [Chain(slot.proxy.node) for slot in slots if slot is not None]
+            slots = [(known.get(tensor), latest) for tensor, latest in self._read]
+            self._chains = [Chain(slot.proxy.node, new) for slot, new in slots if slot is not None]
         tensor = node.args[0]
         own = any(tensor is chain.end for chain in self._chains)
         for chain in self._chains:
             view = chain.match(node, self._stands_for.get(tensor), own)
             if view is not None:
                 self._stands_for[node] = view
-                return view
+                return Again(view, chain.latest)
         return None
 
 
@@ -78,13 +106,15 @@ class Chain:
 
     Args:
         end: the node that computed the tensor.
+        latest: whether the tensor holds what was last written to its memory.
 
     Attributes:
         end: that node.
+        latest: likewise.
     """
 
-    def __init__(self, end: Any) -> None:
-        self.end = end
+    def __init__(self, end: Any, latest: bool) -> None:
+        self.end, self.latest = end, latest
         self._views: List[Any] = []
         while _is_view(end):
             self._views.append(end)
@@ -119,14 +149,14 @@ def _same_step(one: Any, other: Any) -> bool:
 
 
 def _read(args: Any) -> Iterator[Any]:
-    """The tensors within the functional ones among the arguments."""
+    """The functional tensors among the arguments."""
     import torch
 
     for arg in args if isinstance(args, (tuple, list)) else (args,):
         if isinstance(arg, (tuple, list)):
             yield from _read(arg)
         elif isinstance(arg, torch.Tensor) and hasattr(arg, "elem"):
-            yield torch._from_functional_tensor(arg.elem)
+            yield arg
 
 
 def _is_view(node: Any) -> bool:

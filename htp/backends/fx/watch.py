@@ -17,7 +17,7 @@ from htp.backends.fx.meta import KEY, Attempt, Call, is_body, node_of_line
 from htp.backends.fx.parameters import ParameterNames
 from htp.backends.fx.reading import ReadValues
 from htp.backends.fx.stack import StackReader
-from htp.backends.fx.values import ValueTracker, values_of
+from htp.backends.fx.values import ValueTracker, hand_on, values_of
 from htp.backends.fx.views import ViewTracker
 from htp.backends.fx.written import BuiltGraph, Replacements, WrittenValues
 from htp.errors import CaptureError
@@ -56,10 +56,7 @@ class Watch:
     def __init__(self, model: Any) -> None:
         self.model = model
         self.thread = get_ident()
-        self.calls = CallTracker()
-        self.values = ValueTracker()
-        self.reading = ReadValues(self.values)
-        self.views = ViewTracker()
+        self._forget()
         self.converting: Any = None
         self._faults = Faults()
         self.guard = self._faults.guard
@@ -74,6 +71,13 @@ class Watch:
         self._attempt: Optional[Attempt] = None
         self._written: Dict[Stack, None] = {}
         self._calls: Tuple[CallRecord, ...] = ()
+
+    def _forget(self) -> None:
+        """Know nothing of what was traced."""
+        self.calls = CallTracker()
+        self.values = ValueTracker()
+        self.reading = ReadValues(self.values)
+        self.views = ViewTracker(self.values.writes)
 
     @property
     def is_module(self) -> bool:
@@ -124,15 +128,27 @@ class Watch:
     def created(self, node: Any, tracer: Any, dynamo: bool) -> None:
         """A node was created: give it its call, and the values of what it is made from."""
         owner = self.calls.owner(node.op, dynamo)
-        view = self.views.earlier(node, tracer)
-        call = (view.meta.get(KEY) if view is not None else None) or owner
+        again = self.views.earlier(node, tracer)
+        call = (again.view.meta.get(KEY) if again is not None else None) or owner
         if call is not None:
             node.meta[KEY] = call
+        if again is not None and again.same:
+            hand_on(values_of(again.view), node)
         self.values.aliases.created(node)
         if self.calls.in_body():
             line = node_of_line()
             if line is not None and line.target is node.target and values_of(line):
                 self.values.computed_by_line(line, node)
+
+    def functional(self, args: Any) -> None:
+        """Torch begins to make an operation functional that was called with ``args``."""
+        self.views.begin(args)
+        self.values.writes.begin()
+
+    def made_functional(self, operation: Any, args: Any, kwargs: Any, result: Any) -> None:
+        """It has made it functional."""
+        self.views.end()
+        self.values.writes.end(operation, args, kwargs, result)
 
     # While torch builds the ONNX graph, and until it is written.
 
@@ -196,8 +212,9 @@ class Watch:
         if self._faults.first is not None:
             without(self._program.model)
         # What is kept must hold neither weights nor graphs.
-        self._program = self._marks = self._built = self.converting = None
+        self._program = self._marks = self._built = self._attempt = self.converting = None
         self._replaced = Replacements()
+        self._forget()
 
     def _collect(self, model: Any) -> None:
         assert self._marks is not None

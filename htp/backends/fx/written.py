@@ -15,29 +15,73 @@ class Replacements:
 
     def __init__(self) -> None:
         self._by: Dict[int, Tuple[Any, Any]] = {}
+        self._copies: Dict[int, List[Tuple[Any, Any]]] = {}
 
     def note(self, old: Any, new: Any) -> None:
         """``new`` computes what ``old`` did, and is read instead from now on."""
         if old is not new:
             self._by[id(old)] = (old, new)
+            self._note_constant(old, new)
         self.note_identity(new.producer())
 
-    def note_identity(self, node: Any) -> None:
-        """A node that may hand on what it reads: whoever drops it lets that be read instead.
+    def _note_constant(self, old: Any, new: Any) -> None:
+        """What was folded may have computed nothing: a slice of everything, say.
 
-        Now, because a node that is dropped forgets what it read.
+        Then the constant ``new`` holds what was read as well. Now, as the node is about to go.
+        """
+        node = old.producer()
+        if node is None or new.const_value is None:
+            return
+        for given in node.inputs:
+            if given is not None and _alike(given.const_value, new.const_value):
+                self._copies.setdefault(id(given), []).append((old, given))
+
+    def note_identity(self, node: Any) -> None:
+        """A node that may hand on what it reads.
+
+        Whoever drops it lets that be read instead. Whoever folds it puts a constant in its place,
+        which is what it read as well. Now, because a node that is gone forgets what it read.
         """
         if node is not None and node.op_type == "Identity" and not node.domain:
             for old, new in zip(node.outputs, node.inputs):
                 self._by.setdefault(id(old), (old, new))
+                self._copies.setdefault(id(new), []).append((old, new))
 
     def follow(self, value: Any, live: Dict[int, Any]) -> Any:
         """What stands for a value: itself if it is still there, else what took its place."""
+        waiting: List[Any] = [value]
+        seen: Dict[int, Any] = {}
+        while waiting:
+            at = waiting.pop(0)
+            if id(at) in live:
+                return at
+            if id(at) not in seen:
+                seen[id(at)] = at
+                waiting += self._by.get(id(at), ())[1:]
+                waiting += (copy for copy, _ in self._copies.get(id(at), ()))
+        return self._last(value)
+
+    def _last(self, value: Any) -> Any:
+        """What took the place of a value that is there no more, nor anything for it."""
         seen: Set[int] = set()
-        while id(value) not in live and id(value) in self._by and id(value) not in seen:
+        while id(value) in self._by and id(value) not in seen:
             seen.add(id(value))
             value = self._by[id(value)][1]
         return value
+
+
+def _alike(one: Any, two: Any) -> bool:
+    """Whether two constants are of one type and shape, and hold the same."""
+    if one is None or two is None or one.size > _LARGE or one.dtype != two.dtype:
+        return False
+    try:
+        return tuple(one.shape) == tuple(two.shape) and bool(one.tobytes() == two.tobytes())
+    except TypeError:  # exported under a FakeTensorMode, weights have none
+        return False
+
+
+_LARGE = 2**20
+"""Elements beyond which constants are not compared."""
 
 
 class BuiltGraph:
