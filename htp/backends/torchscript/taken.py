@@ -3,7 +3,7 @@
 A fault here never reaches torch: the pass runs all the same, and ``records`` raises what it was.
 """
 
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from htp.backends.common.patching import PatchPoint
 from htp.backends.torchscript.following import Following
@@ -26,6 +26,7 @@ class Taken:
         self.following = Following()
         self.fault: Optional[Exception] = None
         self.final: Any = None
+        self.weights: Mapping[str, Any] = {}
         self.out = False
         """The Prints were taken out of the traced graph."""
 
@@ -98,7 +99,8 @@ class Taken:
 
     def _told(self, after: GraphRecord) -> List[Tuple[Optional[str], Optional[str]]]:
         """Name and reason of each slot."""
-        names = self.following.names(self.final)
+        fed = len(set(after.inputs) - set(after.initializers))
+        names = self.following.names(self.final, self.weights, fed)
         known = {name for node in after.nodes for name in node.outputs}
         known.update(after.inputs, after.initializers)
         merged, reasons = self.following.merged, self.following.reasons
@@ -178,7 +180,7 @@ def _around_each_conversion(taken: Taken, run: Any) -> Any:
 def _after_all(taken: Taken, build: Any) -> Any:
     def model_to_graph(*args: Any, **kwargs: Any) -> Any:
         result = build(*args, **kwargs)
-        taken.final = result[0]
+        taken.final, taken.weights = result[0], result[1]
         return result
 
     return model_to_graph
