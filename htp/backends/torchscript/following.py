@@ -31,7 +31,7 @@ from htp.backends.torchscript.reading import (
     values_of,
 )
 from htp.backends.torchscript.values import PRINT
-from htp.backends.torchscript.vanished import Earlier, Found, dropped
+from htp.backends.torchscript.vanished import Earlier, Found, Later, constant, equal
 
 __all__ = ["Following"]
 
@@ -61,6 +61,8 @@ class Following:
         self._made: Dict[int, int] = {}
         self._given: Dict[int, Set[int]] = {}
         self._awaited: Dict[int, List[Tuple[int, Reader]]] = {}
+        self._constants: Dict[int, Any] = {}
+        self._equal: Dict[int, List[int]] = {}
 
     # --- the traced graph
 
@@ -184,10 +186,20 @@ class Following:
                 self._given.setdefault(held, set()).add(given[reader.place].unique())
         if size == 1 and is_value(result):
             self._made[first] = result.unique()
+            tensor = constant(result)
+            if tensor is not None:
+                self._note_constant(first, result.unique(), tensor)
         elif isinstance(result, (list, tuple)) and len(result) == size:
             for old, new in zip(outputs(node), result):
                 if is_value(new):
                     self._made[old.unique()] = new.unique()
+
+    def _note_constant(self, first: int, made: int, tensor: Any) -> None:
+        """An operation became a constant, which stands for what it read if that was equal."""
+        self._constants[first] = tensor
+        for held, _ in self._awaited.get(first, ()):
+            if equal(tensor, self._constants.get(held)):
+                self._equal.setdefault(held, []).append(made)
 
     def through_conversion(self, graph: Any, run: Callable[[], Any]) -> Any:
         """Follow every value to the ONNX graph."""
@@ -211,12 +223,17 @@ class Following:
                 lost[number] = "fused" if ended - {"unread"} else "unread"
         self._built = converted.copy(), numbers_in(converted)
         left = {*self._built[1], *(value.unique() for value in converted.inputs())}
-        gone = {number for number, new in made.items() if new not in left}
-        lost.update(dropped(graph, gone, made, converted))
+        for number in [number for number, new in made.items() if new not in left]:
+            alike = [one for one in self._equal.get(number, ()) if one in left]
+            if alike:
+                made[number] = alike[0]
+            else:
+                lost[number] = "folded"
         for number, reason in lost.items():
             self._lose(number, reason)
         self._move(made)
         self._made, self._given, self._awaited, self._readers = {}, {}, {}, {}
+        self._equal, self._constants = {}, {}
         return converted
 
     def _await(self) -> None:
@@ -238,8 +255,8 @@ class Following:
             missing = held - set(present)
             del present
             copy, numbers = self._built
-            earlier = Earlier(copy, dict(zip(numbers_in(copy), numbers)))
-            self._stand_in(earlier.now(graph, missing, lambda _: None))
+            earlier = Earlier(copy, dict(zip(numbers_in(copy), numbers)), {}, known_axes=True)
+            self._stand_in(earlier.now(Later(graph, {}), missing))
             present = values_of(graph, {n for n in self.numbers if n is not None})
         moved, copy = carried(graph, present, run, lambda copy: copy)
         self.copied = graph
@@ -247,12 +264,15 @@ class Following:
         self._move(moved)
         return copy
 
-    def names(self, graph: Any, weights: Mapping[str, Any], fed: int) -> List[Optional[str]]:
+    def names(
+        self, graph: Any, weights: Mapping[str, Any], earlier: Mapping[str, Any], fed: int
+    ) -> List[Optional[str]]:
         """The name of each slot's value in the graph that is written.
 
         Args:
             graph: the graph.
             weights: its initializers.
+            earlier: those that it had at first.
             fed: how many of its inputs are none.
         """
         held = {number for number in self.numbers if number is not None}
@@ -260,19 +280,17 @@ class Following:
         if len(present) < len(held):
             numbers = document_order(self.copied)
             if all(numbers.get(old) == new for new, old in self._before_copy.items()):
-                earlier = Earlier(self.copied, numbers)
-                missing = held - set(present)
-                weight = lambda value: weights.get(value.debugName())  # noqa: E731
-                self._stand_in(earlier.now(graph, missing, weight, fed))
+                before = Earlier(self.copied, numbers, earlier, known_axes=False)
+                self._stand_in(before.now(Later(graph, weights, fed), held - set(present)))
                 present = values_of(graph, {n for n in self.numbers if n is not None})
         named = {number: value.debugName() for number, value in present.items()}
         return [None if n is None else named.get(n) for n in self.numbers]
 
     def _stand_in(self, found: Mapping[int, Found]) -> None:
         """What stands for values that vanished takes their place."""
-        for number, (other, reason) in found.items():
-            if other is None:
-                self._lose(number, reason)
+        for number, one in found.items():
+            if one.number is None:
+                self._lose(number, one.reason)
         for slot, number in enumerate(self.numbers):
             if number in found:
                 self.numbers[slot] = found[number].number
