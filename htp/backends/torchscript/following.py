@@ -15,23 +15,21 @@ No node or value is kept, only numbers, and graphs that torch drops unchanged.
 
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
-from htp.backends.torchscript.ir import inputs, outputs
+from htp.backends.torchscript.converting import Converting
+from htp.backends.torchscript.ir import inputs
 from htp.backends.torchscript.reading import (
     Reader,
     carried,
     document_order,
-    ends,
-    is_value,
     numbers_in,
     numbers_of,
     order,
     prints_of,
     readers_of,
-    unchanged,
     values_of,
 )
 from htp.backends.torchscript.values import PRINT
-from htp.backends.torchscript.vanished import Earlier, Found, Later, constant, equal
+from htp.backends.torchscript.vanished import Earlier, Found, Later
 
 __all__ = ["Following"]
 
@@ -58,11 +56,7 @@ class Following:
         self._before_copy: Dict[int, int] = {}
         self._order: List[Tuple[bool, int]] = []
         self._readers: Dict[int, List[Reader]] = {}
-        self._made: Dict[int, int] = {}
-        self._given: Dict[int, Set[int]] = {}
-        self._awaited: Dict[int, List[Tuple[int, Reader]]] = {}
-        self._constants: Dict[int, Any] = {}
-        self._equal: Dict[int, List[int]] = {}
+        self._converting = Converting(set(), {})
 
     # --- the traced graph
 
@@ -171,77 +165,25 @@ class Following:
     # --- the conversion
 
     def note_conversion(self, node: Any, given: Any, result: Any) -> None:
-        """An operation was converted: its results, in order, are what its values became.
-
-        What a reader is given is the better witness: torch may put a constant in the place of a
-        result, and a reader that is what it was reads what took the place of a value.
-        """
-        size = node.outputsSize()
-        if not size:
-            return
-        first = node.outputsAt(0).unique()
-        for held, reader in self._awaited.get(first, ()):
-            same = node.inputsAt(reader.place).unique() == held or unchanged(node, reader)
-            if same and is_value(given[reader.place]):
-                self._given.setdefault(held, set()).add(given[reader.place].unique())
-        if size == 1 and is_value(result):
-            self._made[first] = result.unique()
-            tensor = constant(result)
-            if tensor is not None:
-                self._note_constant(first, result.unique(), tensor)
-        elif isinstance(result, (list, tuple)) and len(result) == size:
-            for old, new in zip(outputs(node), result):
-                if is_value(new):
-                    self._made[old.unique()] = new.unique()
-
-    def _note_constant(self, first: int, made: int, tensor: Any) -> None:
-        """An operation became a constant, which stands for what it read if that was equal."""
-        self._constants[first] = tensor
-        for held, _ in self._awaited.get(first, ()):
-            if equal(tensor, self._constants.get(held)):
-                self._equal.setdefault(held, []).append(made)
+        """An operation was converted."""
+        self._converting.note(node, given, result)
 
     def through_conversion(self, graph: Any, run: Callable[[], Any]) -> Any:
         """Follow every value to the ONNX graph."""
         if not self.numbers:
             return run()
-        self._await()
+        held = {number for number in self.numbers if number is not None}
+        converting = self._converting = Converting(held, self._readers)
         converted = run()
-        returned = [value.unique() for value in converted.outputs()]
-        made: Dict[int, int] = {}
-        lost: Dict[int, str] = {}
-        for number in sorted({n for n in self.numbers if n is not None}, reverse=True):
-            found = self._given.get(number) or ends(self._readers.get(number, ()), returned)
-            if len(found) == 1:
-                made[number] = next(iter(found))
-            elif found:
-                lost[number] = "ambiguous"
-            elif number in self._made:
-                made[number] = self._made[number]
-            else:  # what reads it has a higher number
-                ended = {lost.get(one.number or -1) for one in self._readers.get(number, ())}
-                lost[number] = "fused" if ended - {"unread"} else "unread"
         self._built = converted.copy(), numbers_in(converted)
-        left = {*self._built[1], *(value.unique() for value in converted.inputs())}
-        for number in [number for number, new in made.items() if new not in left]:
-            alike = [one for one in self._equal.get(number, ()) if one in left]
-            if alike:
-                made[number] = alike[0]
-            else:
-                lost[number] = "folded"
+        given = [value.unique() for value in converted.inputs()]
+        returned = [value.unique() for value in converted.outputs()]
+        made, lost = converting.ended({*given, *self._built[1]}, returned)
         for number, reason in lost.items():
             self._lose(number, reason)
         self._move(made)
-        self._made, self._given, self._awaited, self._readers = {}, {}, {}, {}
-        self._equal, self._constants = {}, {}
+        self._converting, self._readers = Converting(set(), {}), {}
         return converted
-
-    def _await(self) -> None:
-        """Note which operations will tell what became of a value that they read."""
-        for held in {number for number in self.numbers if number is not None}:
-            for reader in self._readers.get(held, ()):
-                if reader.number is not None:
-                    self._awaited.setdefault(reader.number, []).append((held, reader))
 
     # --- the ONNX graph
 
@@ -288,11 +230,11 @@ class Following:
 
     def _stand_in(self, found: Mapping[int, Found]) -> None:
         """What stands for values that vanished takes their place."""
-        for number, one in found.items():
+        for gone, one in found.items():
             if one.number is None:
-                self._lose(number, one.reason)
+                self._lose(gone, one.reason)
         for slot, number in enumerate(self.numbers):
-            if number in found:
+            if number is not None and number in found:
                 self.numbers[slot] = found[number].number
 
     # --- slots

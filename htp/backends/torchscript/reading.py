@@ -9,6 +9,7 @@ from htp.backends.torchscript.ir import nodes, outputs
 from htp.backends.torchscript.values import PRINT
 
 __all__ = [
+    "RETURN",
     "Reader",
     "carried",
     "document_order",

@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from htp.backends.torchscript.scopes import CallLog
 
-__all__ = ["PRINT", "UNTRACED", "Noted", "Noting"]
+__all__ = ["PRINT", "UNTRACED", "Noted", "Noting", "Slots"]
 
 PRINT = "prim::Print"
 _NUMBER = "prim::NumToTensor"

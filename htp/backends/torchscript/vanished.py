@@ -182,7 +182,7 @@ def equal(one: Any, other: Any) -> bool:
 
     if one is None or other is None or one.dtype != other.dtype:
         return False
-    return torch.equal(one, other)
+    return bool(torch.equal(one, other))
 
 
 def _shape(value: Any) -> Optional[Shape]:
