@@ -6,7 +6,7 @@ The conversion says what each operation's results became, and what its readers a
 from typing import Any, Dict, List, Mapping, Set, Tuple
 
 from htp.backends.torchscript.ir import outputs
-from htp.backends.torchscript.reading import Reader, ends, is_value, unchanged
+from htp.backends.torchscript.reading import Reader, ends, is_value, readers_of, unchanged
 from htp.backends.torchscript.vanished import constant, equal
 
 __all__ = ["Converting"]
@@ -26,6 +26,7 @@ class Converting:
         self._made: Dict[int, int] = {}
         self._given: Dict[int, Set[int]] = {}
         self._constants: Dict[int, Any] = {}
+        self._origins: Dict[int, List[int]] = {}
         self._equal: Dict[int, List[int]] = {}
         self._awaited: Dict[int, List[Tuple[int, Reader]]] = {}
         for number in held:
@@ -47,24 +48,34 @@ class Converting:
             same = node.inputsAt(reader.place).unique() == held or unchanged(node, reader)
             if same and is_value(given[reader.place]):
                 self._given.setdefault(held, set()).add(given[reader.place].unique())
+                self._watch(held, given[reader.place], node)
         if size == 1 and is_value(result):
             self._made[first] = result.unique()
-            if first in self._held or first in self._awaited:
-                self._note_constant(first, result)
         elif isinstance(result, (list, tuple)) and len(result) == size:
             for old, new in zip(outputs(node), result):
                 if is_value(new):
                     self._made[old.unique()] = new.unique()
 
-    def _note_constant(self, first: int, result: Any) -> None:
-        """What became a constant stands for what it was computed from, if that was equal."""
-        tensor = constant(result)
+    def _watch(self, held: int, given: Any, node: Any) -> None:
+        """What is computed from a constant stands for it where it is equal.
+
+        before: %b = slice(%m);  %d = add(%a, %b)    it keeps all of %m, which becomes a constant
+        after:                   %d = Add(%a, %n)    %n holds the same, so it stands for %m as well
+        """
+        tensor = constant(given)
         if tensor is None:
             return
-        self._constants[first] = tensor
-        for held, _ in self._awaited.get(first, ()):
-            if equal(tensor, self._constants.get(held)):
-                self._equal.setdefault(held, []).append(result.unique())
+        self._constants[held] = tensor
+        origins = self._origins.get(held, [])
+        for origin in origins:
+            if equal(tensor, self._constants[origin]):
+                self._equal.setdefault(origin, []).append(given.unique())
+        if node.outputsSize() == 1:
+            result = node.outputsAt(0)
+            self._origins.setdefault(result.unique(), []).extend([held, *origins])
+            for reader in readers_of(result):
+                if reader.number is not None:
+                    self._awaited.setdefault(reader.number, []).append((result.unique(), reader))
 
     def ended(self, left: Set[int], returned: List[int]) -> Tuple[Dict[int, int], Dict[int, str]]:
         """What each value became, and why the others became nothing.
