@@ -53,6 +53,10 @@ class Results:
                 entry = self.backends.setdefault(name, empty_entry())
                 add(entry, outcome, item, report, nodeid, dict_sum(figures))
                 for property_name, row in figures:
+                    if property_name == "call_values":
+                        sums = entry.setdefault("call_values", {})
+                        for key, count in row.items():
+                            sums[key] = sums.get(key, 0) + count
                     if property_name == "comparison":
                         entry.setdefault("comparison", {})[row["subject"]] = row["methods"]
         with open(self.path, "w", encoding="utf-8") as file:

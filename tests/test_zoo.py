@@ -1,11 +1,13 @@
 """Every oracle on every architecture of the zoo, and other ways to tell owners beside HTP."""
 
+import collections
 import json
 from pathlib import Path
 
 import pytest
 import torch
 from baselines.comparison import compare
+from oracles.call_values import judge, recorded
 from oracles.marker import marked_export, report_of
 from oracles.numeric import numeric
 from oracles.replay import replay
@@ -23,6 +25,7 @@ from htp.testing.running import shown
 pytestmark = [LET_TORCH_WARN, pytest.mark.accuracy]
 
 USABLE = [info.name for info in htp.available_backends() if info.usable]
+LEAST_NAMED = 0.9
 KNOWN = json.loads((Path(__file__).parent / "zoo" / "expected_failures.json").read_text("utf-8"))
 
 
@@ -74,3 +77,29 @@ def test_architecture_with_marks(backend_name, subject, tmp_path, record_propert
     tell(record_property, "marker", report)
     assert not report.wrong, shown(report.wrong)
     assert report.decided >= len(truth.marks) // 2
+
+
+SEEN = {name: collections.Counter() for name in USABLE}
+"""How many values of calls were judged in this session, and how many of them have a name."""
+
+
+@pytest.mark.parametrize(
+    ("backend_name", "subject"), list(rows("test_what_calls_took_and_returned"))
+)
+def test_what_calls_took_and_returned(backend_name, subject, tmp_path, record_property):
+    found = judge(recorded(subject, backend_name, str(tmp_path)))
+    counts = {name: getattr(found, name) for name in ("calls", "values", "named", "equal")}
+    counts.update(wrong=len(found.wrong), not_judged=sum(found.not_judged.values()))
+    counts.update((f"none.{reason}", count) for reason, count in found.none.items())
+    record_property("call_values", counts)
+    SEEN[backend_name].update(counts)
+    assert not found.wrong, shown(found.wrong)
+    assert found.values
+
+
+@pytest.mark.parametrize("backend_name", USABLE)
+def test_most_values_of_calls_have_a_name(backend_name):
+    counts = SEEN[backend_name]
+    if not counts:
+        pytest.skip("no architecture was judged in this session")
+    assert counts["named"] >= LEAST_NAMED * counts["values"], dict(counts)

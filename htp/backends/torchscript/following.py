@@ -13,24 +13,23 @@ A value keeps its number through every pass but three kinds:
 No node or value is kept, only numbers, and graphs that torch drops unchanged.
 """
 
-from typing import Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
-from htp.backends.torchscript.ir import inputs, nodes, outputs
+from htp.backends.torchscript.converting import Converting
+from htp.backends.torchscript.ir import inputs
 from htp.backends.torchscript.reading import (
     Reader,
     carried,
     document_order,
-    ends,
-    is_value,
+    numbers_in,
     numbers_of,
     order,
     prints_of,
     readers_of,
-    standing,
-    unchanged,
     values_of,
 )
 from htp.backends.torchscript.values import PRINT
+from htp.backends.torchscript.vanished import Earlier, Found, Later
 
 __all__ = ["Following"]
 
@@ -53,12 +52,11 @@ class Following:
         self.reasons: Dict[int, str] = {}
         self.merged: Set[int] = set()
         self.copied: Any = None
+        self._built: Tuple[Any, List[int]] = (None, [])
         self._before_copy: Dict[int, int] = {}
         self._order: List[Tuple[bool, int]] = []
         self._readers: Dict[int, List[Reader]] = {}
-        self._made: Dict[int, int] = {}
-        self._given: Dict[int, Set[int]] = {}
-        self._awaited: Dict[int, List[Tuple[int, Reader]]] = {}
+        self._converting = Converting(set(), {})
 
     # --- the traced graph
 
@@ -141,7 +139,7 @@ class Following:
         """While equal operations are merged, a Print reads every value at the end of the graph."""
         if not self.numbers:
             return run()
-        moved, result = carried(graph, self.numbers, run, lambda _: graph)
+        moved, result = carried(graph, self._values(graph), run, lambda _: graph)
         for slot, number in enumerate(self.numbers):
             if number is not None and moved.get(number, number) != number:
                 self.merged.add(slot)
@@ -153,10 +151,13 @@ class Following:
         if not self.numbers:
             return run()
         readers: Dict[int, List[Reader]] = {}
-        moved, result = carried(graph, self.numbers, run, lambda _: graph, readers)
+        moved, result = carried(graph, self._values(graph), run, lambda _: graph, readers)
         self._replace(moved)
         self._readers.update(readers)
         return result
+
+    def _values(self, graph: Any) -> Dict[int, Any]:
+        return values_of(graph, {number for number in self.numbers if number is not None})
 
     def _replace(self, moved: Dict[int, int]) -> None:
         self.numbers = [None if n is None else moved.get(n, n) for n in self.numbers]
@@ -164,99 +165,77 @@ class Following:
     # --- the conversion
 
     def note_conversion(self, node: Any, given: Any, result: Any) -> None:
-        """An operation was converted: its results, in order, are what its values became.
-
-        What a reader is given is the better witness: torch may put a constant in the place of a
-        result, and a reader that is what it was reads what took the place of a value.
-        """
-        size = node.outputsSize()
-        if not size:
-            return
-        first = node.outputsAt(0).unique()
-        for held, reader in self._awaited.get(first, ()):
-            same = node.inputsAt(reader.place).unique() == held or unchanged(node, reader)
-            if same and is_value(given[reader.place]):
-                self._given.setdefault(held, set()).add(given[reader.place].unique())
-        if size == 1 and is_value(result):
-            self._made[first] = result.unique()
-        elif isinstance(result, (list, tuple)) and len(result) == size:
-            for old, new in zip(outputs(node), result):
-                if is_value(new):
-                    self._made[old.unique()] = new.unique()
+        """An operation was converted."""
+        self._converting.note(node, given, result)
 
     def through_conversion(self, graph: Any, run: Callable[[], Any]) -> Any:
         """Follow every value to the ONNX graph."""
         if not self.numbers:
             return run()
-        self._await()
+        held = {number for number in self.numbers if number is not None}
+        converting = self._converting = Converting(held, self._readers)
         converted = run()
+        self._built = converted.copy(), numbers_in(converted)
+        given = [value.unique() for value in converted.inputs()]
         returned = [value.unique() for value in converted.outputs()]
-        made: Dict[int, int] = {}
-        for number in {n for n in self.numbers if n is not None}:
-            found = self._given.get(number) or ends(self._readers.get(number, ()), returned)
-            if len(found) == 1:
-                made[number] = next(iter(found))
-            elif found:
-                self._lose(number, "ambiguous")
-            elif number in self._made:
-                made[number] = self._made[number]
-            else:
-                self._lose(number, "fused" if self._readers.get(number) else "unread")
+        made, lost = converting.ended({*given, *self._built[1]}, returned)
+        for number, reason in lost.items():
+            self._lose(number, reason)
         self._move(made)
-        self._made, self._given, self._awaited, self._readers = {}, {}, {}, {}
+        self._converting, self._readers = Converting(set(), {}), {}
         return converted
-
-    def _await(self) -> None:
-        """Note which operations will tell what became of a value that they read."""
-        for held in {number for number in self.numbers if number is not None}:
-            for reader in self._readers.get(held, ()):
-                if reader.number is not None:
-                    self._awaited.setdefault(reader.number, []).append((held, reader))
 
     # --- the ONNX graph
 
     def through_copying(self, graph: Any, run: Callable[[], Any]) -> Any:
         """While the graph is copied, a Print that reads every value is copied with it."""
-        if not any(number is not None for number in self.numbers):
+        held = {number for number in self.numbers if number is not None}
+        if not held:
             return run()
-        moved, copy = carried(graph, self.numbers, run, lambda copy: copy)
+        present = values_of(graph, held)
+        if len(present) < len(held):
+            missing = held - set(present)
+            del present
+            copy, numbers = self._built
+            earlier = Earlier(copy, dict(zip(numbers_in(copy), numbers)), {}, known_axes=True)
+            self._stand_in(earlier.now(Later(graph, {}), missing))
+            present = values_of(graph, {n for n in self.numbers if n is not None})
+        moved, copy = carried(graph, present, run, lambda copy: copy)
         self.copied = graph
         self._before_copy = {new: old for old, new in moved.items()}
         self._move(moved)
         return copy
 
-    def names(self, graph: Any) -> List[Optional[str]]:
-        """The name of each slot's value in the graph that is written."""
+    def names(
+        self, graph: Any, weights: Mapping[str, Any], earlier: Mapping[str, Any], fed: int
+    ) -> List[Optional[str]]:
+        """The name of each slot's value in the graph that is written.
+
+        Args:
+            graph: the graph.
+            weights: its initializers.
+            earlier: those that it had at first.
+            fed: how many of its inputs are none.
+        """
         held = {number for number in self.numbers if number is not None}
-        named = {number: value.debugName() for number, value in values_of(graph, held).items()}
-        missing = held - set(named)
-        if missing:
-            named.update(self._after_copy(graph, missing))
+        present = values_of(graph, held)
+        if len(present) < len(held):
+            numbers = document_order(self.copied)
+            if all(numbers.get(old) == new for new, old in self._before_copy.items()):
+                before = Earlier(self.copied, numbers, earlier, known_axes=False)
+                self._stand_in(before.now(Later(graph, weights, fed), held - set(present)))
+                present = values_of(graph, {n for n in self.numbers if n is not None})
+        named = {number: value.debugName() for number, value in present.items()}
         return [None if n is None else named.get(n) for n in self.numbers]
 
-    def _after_copy(self, graph: Any, missing: Set[int]) -> Iterator[Tuple[int, str]]:
-        """What unchanged readers read in the place of values that vanished after the copy."""
-        numbers = document_order(self.copied)
-        if any(numbers.get(old) != new for new, old in self._before_copy.items()):
-            for number in missing:
-                self._lose(number, "rewritten")
-            return
-        before = values_of(self.copied, {self._before_copy[number] for number in missing})
-        left = {n.outputsAt(0).unique(): n for n in nodes(graph) if n.outputsSize()}
-        returned = [value.unique() for value in graph.outputs()]
-        found: Dict[int, int] = {}
-        for number in missing:
-            readers = [
-                reader._replace(number=None if reader.number is None else numbers[reader.number])
-                for reader in readers_of(before[self._before_copy[number]])
-            ]
-            other, reason = standing(readers, left, returned)
-            if other is None:
-                self._lose(number, reason)
-            else:
-                found[number] = other
-        names = {n: v.debugName() for n, v in values_of(graph, set(found.values())).items()}
-        yield from ((n, names[other]) for n, other in found.items() if other in names)
+    def _stand_in(self, found: Mapping[int, Found]) -> None:
+        """What stands for values that vanished takes their place."""
+        for gone, one in found.items():
+            if one.number is None:
+                self._lose(gone, one.reason)
+        for slot, number in enumerate(self.numbers):
+            if number is not None and number in found:
+                self.numbers[slot] = found[number].number
 
     # --- slots
 

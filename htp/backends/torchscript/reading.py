@@ -9,16 +9,17 @@ from htp.backends.torchscript.ir import nodes, outputs
 from htp.backends.torchscript.values import PRINT
 
 __all__ = [
+    "RETURN",
     "Reader",
     "carried",
     "document_order",
     "ends",
     "is_value",
+    "numbers_in",
     "numbers_of",
     "order",
     "prints_of",
     "readers_of",
-    "standing",
     "take_away",
     "unchanged",
     "values_of",
@@ -42,23 +43,6 @@ class Reader(NamedTuple):
     place: int
 
 
-def standing(
-    readers: Iterable[Reader], left: Dict[Optional[int], Any], returned: List[int]
-) -> Tuple[Optional[int], str]:
-    """The value that unchanged readers read at the same place, or None and why."""
-    known = list(readers)
-    found = ends(known, returned)
-    for reader in known:
-        node = left.get(reader.number)
-        if node is not None and unchanged(node, reader):
-            found.add(node.inputsAt(reader.place).unique())
-    if len(found) == 1:
-        return found.pop(), ""
-    if found:
-        return None, "ambiguous"
-    return None, "fused" if known else "unread"
-
-
 def ends(readers: Iterable[Reader], returned: List[int]) -> Set[int]:
     """What the graph returns in the place of a value."""
     return {
@@ -75,7 +59,7 @@ def unchanged(node: Any, reader: Reader) -> bool:
 
 def carried(
     graph: Any,
-    numbers: Iterable[Optional[int]],
+    values: Dict[int, Any],
     run: Callable[[], Any],
     place: Callable[..., Any],
     readers: Optional[Dict[int, List[Reader]]] = None,
@@ -84,15 +68,15 @@ def carried(
 
     Args:
         graph: what the pass is run on.
-        numbers: of the values.
+        values: the values by their numbers; nothing may hold them while the pass runs, so the
+            mapping is emptied.
         run: the pass.
         place: from what it returns, the graph to look into afterwards.
         readers: takes who reads the values then.
     """
-    values = values_of(graph, {number for number in numbers if number is not None})
     graph.appendNode(graph.create(PRINT, list(values.values()), 0))
     old = list(values)
-    del values
+    values.clear()
     result = run()
     now = place(result)
     (carrier,) = prints_of(now)
@@ -167,6 +151,18 @@ def values_of(graph: Any, numbers: Set[int]) -> Dict[int, Any]:
                 found[number] = value
                 if len(found) == len(numbers):
                     break
+    return found
+
+
+def numbers_in(graph: Any) -> List[int]:
+    """The numbers of what a graph computes, in order, without its bodies."""
+    found: List[int] = []
+    for node in graph.nodes():
+        size = node.outputsSize()
+        if size == 1:
+            found.append(node.outputsAt(0).unique())
+        else:
+            found.extend(node.outputsAt(at).unique() for at in range(size))
     return found
 
 

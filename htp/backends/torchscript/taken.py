@@ -3,14 +3,14 @@
 A fault here never reaches torch: the pass runs all the same, and ``records`` raises what it was.
 """
 
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from htp.backends.common.patching import PatchPoint
 from htp.backends.torchscript.following import Following
 from htp.backends.torchscript.points import _PASSES, _UTILS
 from htp.backends.torchscript.reading import take_away
 from htp.backends.torchscript.scopes import CallLog
-from htp.backends.torchscript.values import UNTRACED, Noting, Slots
+from htp.backends.torchscript.values import Noting, Slots
 from htp.errors import CaptureError
 from htp.graph.records import CallRecord, GraphRecord, ValueRecord
 from htp.scope import Stack
@@ -26,6 +26,8 @@ class Taken:
         self.following = Following()
         self.fault: Optional[Exception] = None
         self.final: Any = None
+        self.weights: Mapping[str, Any] = {}
+        self.first_weights: Mapping[str, Any] = {}
         self.out = False
         """The Prints were taken out of the traced graph."""
 
@@ -74,18 +76,20 @@ class Taken:
         Raises:
             CaptureError: something went wrong while torch exported.
         """
-        told = self.safely(self._told, after) if self.out and self.final is not None else []
+        told = self.safely(self._told, after) if self.out and self.final is not None else None
         if self.fault is not None:
             raise CaptureError(
                 f"What the module calls took and returned could not be followed: {self.fault!r}.",
                 "this is a defect of HTP; please report it with the model.",
             ) from self.fault
-        untraced = (None, "untraced")
+        told = told or [(None, "untraced")] * self.noting.slots
+        told.append((None, "untraced"))  # at UNTRACED
+        nothing = {slot for slot in self.noting.numbers if told[slot][0] is None}
 
         def records(slots: Slots) -> Tuple[ValueRecord, ...]:
+            """What a call took; a size that the file doesn't compute was only a number."""
             return tuple(
-                ValueRecord(place, *(untraced if slot == UNTRACED else told[slot]))
-                for place, slot in slots
+                ValueRecord(place, *told[slot]) for place, slot in slots if slot not in nothing
             )
 
         return tuple(
@@ -98,7 +102,8 @@ class Taken:
 
     def _told(self, after: GraphRecord) -> List[Tuple[Optional[str], Optional[str]]]:
         """Name and reason of each slot."""
-        names = self.following.names(self.final)
+        fed = len(set(after.inputs) - set(after.initializers))
+        names = self.following.names(self.final, self.weights, self.first_weights, fed)
         known = {name for node in after.nodes for name in node.outputs}
         known.update(after.inputs, after.initializers)
         merged, reasons = self.following.merged, self.following.reasons
@@ -175,10 +180,20 @@ def _around_each_conversion(taken: Taken, run: Any) -> Any:
     return run_symbolic_function
 
 
+def _before_folding(taken: Taken, fold: Any) -> Any:
+    """What the initializers hold before torch computes with them."""
+
+    def jit_pass(graph: Any, weights: Any, *args: Any, **kwargs: Any) -> Any:
+        taken.first_weights = taken.first_weights or weights
+        return fold(graph, weights, *args, **kwargs)
+
+    return jit_pass
+
+
 def _after_all(taken: Taken, build: Any) -> Any:
     def model_to_graph(*args: Any, **kwargs: Any) -> Any:
         result = build(*args, **kwargs)
-        taken.final = result[0]
+        taken.final, taken.weights = result[0], result[1]
         return result
 
     return model_to_graph
@@ -195,6 +210,8 @@ def _inside() -> Iterator[PatchPoint]:
     yield PatchPoint(name, _PASSES, _within("through_replacing"), needed=False)
     yield PatchPoint("_jit_pass_onnx", _PASSES, _within("through_conversion"))
     yield PatchPoint("_run_symbolic_function", (*_UTILS, "torch.onnx"), _around_each_conversion)
+    for name in ("_jit_pass_onnx_eval_peephole", "_jit_pass_onnx_constant_fold"):
+        yield PatchPoint(name, _PASSES, _before_folding)
     yield PatchPoint("_jit_pass_canonicalize", _PASSES, _within("through_copying"))
 
 

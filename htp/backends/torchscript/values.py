@@ -11,13 +11,14 @@ The Prints are taken out again before anything else looks at the graph (``follow
 """
 
 import weakref
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from htp.backends.torchscript.scopes import CallLog
 
-__all__ = ["PRINT", "UNTRACED", "Noted", "Noting"]
+__all__ = ["PRINT", "UNTRACED", "Noted", "Noting", "Slots"]
 
 PRINT = "prim::Print"
+_NUMBER = "prim::NumToTensor"
 UNTRACED = -1
 """In the place of a slot: the tensor is not the result of anything that was traced."""
 
@@ -40,6 +41,7 @@ class Noting:
     Attributes:
         calls: what is known of each call, by its token.
         slots: how many values were noted.
+        numbers: slots of sizes: while torch traces, a size is a tensor, and else a number.
     """
 
     def __init__(self, log: CallLog) -> None:
@@ -47,6 +49,7 @@ class Noting:
         self._known: Dict[int, Tuple[Any, Optional[int], int]] = {}
         self.calls: Dict[int, Noted] = {}
         self.slots = 0
+        self.numbers: Set[int] = set()
 
     def sees(self, module: Any) -> bool:
         """Whether a call of this module is one of the model's."""
@@ -86,6 +89,8 @@ class Noting:
                 continue
             values.append(value)
             slots.append((places[at], self.slots))
+            if not tensor.dim() and value.node().kind() == _NUMBER:
+                self.numbers.add(self.slots)
             if len(self._known) > _REMEMBERED:
                 self._known.clear()
             self._known[id(tensor)] = (weakref.ref(tensor), version, self.slots)
