@@ -101,7 +101,6 @@ UNLISTED = set()
 WITHOUT_ALL = {
     "backends/common/modules.py",
     "backends/common/undisturbed.py",
-    "backends/torchscript/recorder.py",
     "backends/torchscript/scopes.py",
     "backends/torchscript/scripted.py",
     "file/records.py",

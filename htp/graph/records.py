@@ -131,6 +131,9 @@ class ValueRecord(NamedTuple):
 class CallRecord(NamedTuple):
     """One module call of the forward pass.
 
+    A size that PyTorch hands on as a number is a tensor only while torch traces; it is listed where
+    the file computes it.
+
     Attributes:
         stack: from the root to the call.
         inputs: the tensors that it took, in the module's own order; None when the backend did not

@@ -24,11 +24,10 @@ from htp.backends.torchscript.reading import (
     numbers_in,
     numbers_of,
     order,
-    prints_of,
     readers_of,
     values_of,
 )
-from htp.backends.torchscript.values import PRINT
+from htp.backends.torchscript.values import Prints
 from htp.backends.torchscript.vanished import Earlier, Found, Later
 
 __all__ = ["Following"]
@@ -47,7 +46,8 @@ class Following:
         copied: the graph before it was copied, which torch drops unchanged.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prints: Prints) -> None:
+        self._prints = prints
         self.numbers: List[Optional[int]] = []
         self.reasons: Dict[int, str] = {}
         self.merged: Set[int] = set()
@@ -66,12 +66,12 @@ class Following:
         Raises:
             RuntimeError: the graph has another number of them than was put in.
         """
-        prints = prints_of(graph)
+        prints = self._prints.of(graph)
         self.numbers = list(numbers_of(prints))
         if len(self.numbers) != slots:
             raise RuntimeError(f"{slots} values were noted, the graph has {len(self.numbers)}")
         if self._writes(graph):
-            self._order = list(order(graph))
+            self._order = list(order(self._prints, graph))
         values = {}
         if self._order or any(graph.findAllNodes(kind) for kind in _INLINED):
             values = {value.unique(): value for one in prints for value in inputs(one)}
@@ -99,7 +99,7 @@ class Following:
         current = dict(enumerate(self.numbers))
         places = self._put_back(graph)
         result = run()
-        prints = prints_of(graph)
+        prints = self._prints.of(graph)
         now = numbers_of(prints)
         current.update(zip(places, now))
         values = {value.unique(): value for one in prints for value in inputs(one)}
@@ -123,7 +123,7 @@ class Following:
             for slot in waiting:
                 number = self.numbers[slot]
                 if number is not None and number in values:
-                    graph.create(PRINT, [values[number]], 0).insertBefore(anchor)
+                    self._prints.make(graph, [values[number]]).insertBefore(anchor)
                     places.append(slot)
             waiting.clear()
 
@@ -139,7 +139,7 @@ class Following:
         """While equal operations are merged, a Print reads every value at the end of the graph."""
         if not self.numbers:
             return run()
-        moved, result = carried(graph, self._values(graph), run, lambda _: graph)
+        moved, result = carried(self._prints, graph, self._values(graph), run, lambda _: graph)
         for slot, number in enumerate(self.numbers):
             if number is not None and moved.get(number, number) != number:
                 self.merged.add(slot)
@@ -151,7 +151,9 @@ class Following:
         if not self.numbers:
             return run()
         readers: Dict[int, List[Reader]] = {}
-        moved, result = carried(graph, self._values(graph), run, lambda _: graph, readers)
+        moved, result = carried(
+            self._prints, graph, self._values(graph), run, lambda _: graph, readers
+        )
         self._replace(moved)
         self._readers.update(readers)
         return result
@@ -200,7 +202,7 @@ class Following:
             earlier = Earlier(copy, dict(zip(numbers_in(copy), numbers)), {}, known_axes=True)
             self._stand_in(earlier.now(Later(graph, {}), missing))
             present = values_of(graph, {n for n in self.numbers if n is not None})
-        moved, copy = carried(graph, present, run, lambda copy: copy)
+        moved, copy = carried(self._prints, graph, present, run, lambda copy: copy)
         self.copied = graph
         self._before_copy = {new: old for old, new in moved.items()}
         self._move(moved)

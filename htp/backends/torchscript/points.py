@@ -11,19 +11,19 @@ from htp.backends.common.patching import PatchPoint
 from htp.backends.torchscript.recorder import Recorder
 from htp.backends.torchscript.scopes import TraceModuleMap, watched_call
 
-__all__ = ["POINTS", "entrance"]
+__all__ = ["PASSES", "POINTS", "UTILS", "entrance"]
 
-_UTILS = ("torch.onnx._internal.torchscript_exporter.utils", "torch.onnx.utils")
+UTILS = ("torch.onnx._internal.torchscript_exporter.utils", "torch.onnx.utils")
 """Where the exporter stands; the newer place first:
 https://github.com/pytorch/pytorch/pull/161323"""
 
-_PASSES = ("torch._C", *_UTILS, "torch.onnx")
+PASSES = ("torch._C", *UTILS, "torch.onnx")
 """Where the passes stand; the exporter imports some of them by name."""
 
 
 def entrance(around: Callable[[Any, Any], Any]) -> Tuple[PatchPoint, ...]:
     """The function that every export of this exporter goes through, whoever asks for it."""
-    return (PatchPoint("_export", _UTILS, around),)
+    return (PatchPoint("_export", UTILS, around),)
 
 
 def _stand_in(recorder: Recorder, plain: Any) -> TraceModuleMap:
@@ -163,9 +163,9 @@ def _after_inlining(recorder: Recorder, copy_inlined: Any) -> Any:
 
 def _points() -> Iterator[PatchPoint]:
     yield PatchPoint("_trace_module_map", ("torch.jit._trace",), _stand_in)
-    yield PatchPoint("_setup_trace_module_map", _UTILS, _around_setup, needed=False)
+    yield PatchPoint("_setup_trace_module_map", UTILS, _around_setup, needed=False)
     yield PatchPoint("__call__", ("torch.nn:Module",), _around_call)
-    yield PatchPoint("_optimize_graph", _UTILS, _around_optimizing)
+    yield PatchPoint("_optimize_graph", UTILS, _around_optimizing)
     # Passes that make nodes anew and, on old releases, without a scope.
     for name in (
         "_jit_pass_onnx_remove_inplace_ops_for_onnx",
@@ -173,20 +173,20 @@ def _points() -> Iterator[PatchPoint]:
         "_jit_pass_fuse_addmm",
         "_jit_pass_onnx_preprocess",
     ):
-        yield PatchPoint(name, _PASSES, _before_rewriting, needed=False)
-    yield PatchPoint("_jit_pass_cse", _PASSES, _around_merging)
-    yield PatchPoint("_jit_pass_onnx", _PASSES, _around_conversion)
+        yield PatchPoint(name, PASSES, _before_rewriting, needed=False)
+    yield PatchPoint("_jit_pass_cse", PASSES, _around_merging)
+    yield PatchPoint("_jit_pass_onnx", PASSES, _around_conversion)
     # The C++ side takes it from torch.onnx from 1.13 on, and from torch.onnx.utils before.
-    yield PatchPoint("_run_symbolic_function", (*_UTILS, "torch.onnx"), _around_each_conversion)
+    yield PatchPoint("_run_symbolic_function", (*UTILS, "torch.onnx"), _around_each_conversion)
     for name, around in (
         ("_jit_pass_onnx_scalar_type_analysis", _around_rewriting),
         ("_jit_pass_onnx_peephole", _around_rewriting),
         ("_jit_pass_onnx_eval_peephole", _around_fusing),
     ):
-        yield PatchPoint(name, _PASSES, around)
-    yield PatchPoint("_jit_pass_canonicalize", _PASSES, _around_copying)
-    yield PatchPoint("_propagate_and_assign_input_shapes", _PASSES, _after_inlining)
-    yield PatchPoint("_model_to_graph", _UTILS, _after_all)
+        yield PatchPoint(name, PASSES, around)
+    yield PatchPoint("_jit_pass_canonicalize", PASSES, _around_copying)
+    yield PatchPoint("_propagate_and_assign_input_shapes", PASSES, _after_inlining)
+    yield PatchPoint("_model_to_graph", UTILS, _after_all)
 
 
 POINTS = tuple(_points())

@@ -6,7 +6,7 @@ Nothing here is kept by anyone: nodes and values end with the question.
 from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from htp.backends.torchscript.ir import nodes, outputs
-from htp.backends.torchscript.values import PRINT
+from htp.backends.torchscript.values import Prints
 
 __all__ = [
     "RETURN",
@@ -18,9 +18,7 @@ __all__ = [
     "numbers_in",
     "numbers_of",
     "order",
-    "prints_of",
     "readers_of",
-    "take_away",
     "unchanged",
     "values_of",
 ]
@@ -58,6 +56,7 @@ def unchanged(node: Any, reader: Reader) -> bool:
 
 
 def carried(
+    prints: Prints,
     graph: Any,
     values: Dict[int, Any],
     run: Callable[[], Any],
@@ -67,6 +66,7 @@ def carried(
     """Run a pass while a Print reads the values; what it reads afterwards, by the old numbers.
 
     Args:
+        prints: the export's.
         graph: what the pass is run on.
         values: the values by their numbers; nothing may hold them while the pass runs, so the
             mapping is emptied.
@@ -74,25 +74,20 @@ def carried(
         place: from what it returns, the graph to look into afterwards.
         readers: takes who reads the values then.
     """
-    graph.appendNode(graph.create(PRINT, list(values.values()), 0))
+    graph.appendNode(prints.make(graph, list(values.values())))
     old = list(values)
     values.clear()
     result = run()
     now = place(result)
-    (carrier,) = prints_of(now)
+    (carrier,) = prints.of(now)
     read = list(carrier.inputs())
     carrier.destroy()
     if now is not graph:
-        take_away(graph)
+        prints.take_away(graph)
     new = [value.unique() for value in read]
     if readers is not None:
         readers.update((number, readers_of(value)) for number, value in zip(new, read))
     return dict(zip(old, new)), result
-
-
-def prints_of(graph: Any) -> List[Any]:
-    """The Prints that read values, in order; HTP's own markers read none."""
-    return [node for node in graph.findAllNodes(PRINT) if node.inputsSize()]
 
 
 def numbers_of(prints: List[Any]) -> List[int]:
@@ -100,17 +95,11 @@ def numbers_of(prints: List[Any]) -> List[int]:
     return [one.inputsAt(at).unique() for one in prints for at in range(one.inputsSize())]
 
 
-def take_away(graph: Any) -> None:
-    """Take every Print out that reads values."""
-    for one in prints_of(graph):
-        one.destroy()
-
-
-def order(graph: Any) -> Iterator[Tuple[bool, int]]:
+def order(prints: Prints, graph: Any) -> Iterator[Tuple[bool, int]]:
     """The slots in their places among the first values of the operations."""
     slot = 0
     for node in graph.nodes():
-        if node.kind() == PRINT:
+        if prints.owns(node):
             for _ in range(node.inputsSize()):
                 yield True, slot
                 slot += 1

@@ -7,10 +7,9 @@ from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, T
 
 from htp.backends.common.patching import PatchPoint
 from htp.backends.torchscript.following import Following
-from htp.backends.torchscript.points import _PASSES, _UTILS
-from htp.backends.torchscript.reading import take_away
+from htp.backends.torchscript.points import PASSES, UTILS
 from htp.backends.torchscript.scopes import CallLog
-from htp.backends.torchscript.values import Noting, Slots
+from htp.backends.torchscript.values import Noting, Prints, Slots
 from htp.errors import CaptureError
 from htp.graph.records import CallRecord, GraphRecord, ValueRecord
 from htp.scope import Stack
@@ -22,8 +21,9 @@ class Taken:
     """What the calls of one export took and returned."""
 
     def __init__(self, log: CallLog) -> None:
-        self.noting = Noting(log)
-        self.following = Following()
+        self.prints = Prints()
+        self.noting = Noting(log, self.prints)
+        self.following = Following(self.prints)
         self.fault: Optional[Exception] = None
         self.final: Any = None
         self.weights: Mapping[str, Any] = {}
@@ -63,7 +63,7 @@ class Taken:
             self.fault = error.with_traceback(None)
         for one in [graph, *results]:
             if hasattr(one, "findAllNodes"):
-                take_away(one)  # nothing of HTP's may stay in a graph
+                self.prints.take_away(one)  # nothing of HTP's may stay in a graph
         return results[0] if results else run()
 
     def records(self, stacks: Sequence[Stack], after: GraphRecord) -> Tuple[CallRecord, ...]:
@@ -140,7 +140,7 @@ def _around_optimizing(taken: Taken, optimize: Any) -> Any:
             taken.safely(taken.following.take_out, graph, taken.noting.slots)
             taken.out = True
         if taken.fault is not None:
-            take_away(graph)
+            taken.prints.take_away(graph)
         return optimize(graph, *args, **kwargs)
 
     return optimize_graph
@@ -204,15 +204,15 @@ def _inside() -> Iterator[PatchPoint]:
         "_jit_pass_onnx_remove_inplace_ops_for_onnx",
         "_jit_pass_onnx_prepare_inplace_ops_for_onnx",
     ):
-        yield PatchPoint(name, _PASSES, _within("through_writes"), needed=False)
-    yield PatchPoint("_jit_pass_cse", _PASSES, _within("through_merging"))
+        yield PatchPoint(name, PASSES, _within("through_writes"), needed=False)
+    yield PatchPoint("_jit_pass_cse", PASSES, _within("through_merging"))
     name = "_jit_pass_canonicalize_graph_fuser_ops"
-    yield PatchPoint(name, _PASSES, _within("through_replacing"), needed=False)
-    yield PatchPoint("_jit_pass_onnx", _PASSES, _within("through_conversion"))
-    yield PatchPoint("_run_symbolic_function", (*_UTILS, "torch.onnx"), _around_each_conversion)
+    yield PatchPoint(name, PASSES, _within("through_replacing"), needed=False)
+    yield PatchPoint("_jit_pass_onnx", PASSES, _within("through_conversion"))
+    yield PatchPoint("_run_symbolic_function", (*UTILS, "torch.onnx"), _around_each_conversion)
     for name in ("_jit_pass_onnx_eval_peephole", "_jit_pass_onnx_constant_fold"):
-        yield PatchPoint(name, _PASSES, _before_folding)
-    yield PatchPoint("_jit_pass_canonicalize", _PASSES, _within("through_copying"))
+        yield PatchPoint(name, PASSES, _before_folding)
+    yield PatchPoint("_jit_pass_canonicalize", PASSES, _within("through_copying"))
 
 
 INSIDE = tuple(_inside())
@@ -220,7 +220,7 @@ INSIDE = tuple(_inside())
 
 OUTSIDE = (
     PatchPoint("__call__", ("torch.nn:Module",), _around_call),
-    PatchPoint("_optimize_graph", _UTILS, _around_optimizing),
-    PatchPoint("_model_to_graph", _UTILS, _after_all),
+    PatchPoint("_optimize_graph", UTILS, _around_optimizing),
+    PatchPoint("_model_to_graph", UTILS, _after_all),
 )
 """Installed after the other patches."""

@@ -15,9 +15,9 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from htp.backends.torchscript.scopes import CallLog
 
-__all__ = ["PRINT", "UNTRACED", "Noted", "Noting", "Slots"]
+__all__ = ["UNTRACED", "Noted", "Noting", "Prints", "Slots"]
 
-PRINT = "prim::Print"
+_PRINT = "prim::Print"
 _NUMBER = "prim::NumToTensor"
 UNTRACED = -1
 """In the place of a slot: the tensor is not the result of anything that was traced."""
@@ -33,6 +33,32 @@ class Noted(NamedTuple):
     outputs: Slots
 
 
+class Prints:
+    """The Prints of one export. A scripted function may have others, another listener as well."""
+
+    def __init__(self) -> None:
+        self._mark = f"htp{id(self)}"
+
+    def make(self, graph: Any, values: List[Any]) -> Any:
+        """A new Print that reads the values, not yet inserted."""
+        node = graph.create(_PRINT, values, 0)
+        node.i_(self._mark, 1)
+        return node
+
+    def owns(self, node: Any) -> bool:
+        """Whether a node is one of these Prints."""
+        return bool(node.kind() == _PRINT and node.hasAttribute(self._mark))
+
+    def of(self, graph: Any) -> List[Any]:
+        """Those in a graph, in order."""
+        return [node for node in graph.findAllNodes(_PRINT) if node.hasAttribute(self._mark)]
+
+    def take_away(self, graph: Any) -> None:
+        """Take every one of them out."""
+        for node in self.of(graph):
+            node.destroy()
+
+
 class Noting:
     """Notes what the calls of one forward pass take and return.
 
@@ -44,8 +70,9 @@ class Noting:
         numbers: slots of sizes: while torch traces, a size is a tensor, and else a number.
     """
 
-    def __init__(self, log: CallLog) -> None:
+    def __init__(self, log: CallLog, prints: Prints) -> None:
         self._log = log
+        self._prints = prints
         self._known: Dict[int, Tuple[Any, Optional[int], int]] = {}
         self.calls: Dict[int, Noted] = {}
         self.slots = 0
@@ -97,7 +124,7 @@ class Noting:
             self.slots += 1
         if values:
             graph = state.graph()
-            graph.insertNode(graph.create(PRINT, values, 0))
+            graph.insertNode(self._prints.make(graph, values))
         return slots
 
 
