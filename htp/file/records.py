@@ -40,7 +40,8 @@ def _node(node: Any) -> NodeRecord:
         f"{domain}::{op}" if domain else op,
         list(node.input),
         list(node.output),
-        bodies=[record_graph(graph) for graph in bodies_of(node)],
-        name=node.name,
-        keys=tuple([prop.key for prop in node.metadata_props]),
+        None,
+        [record_graph(graph) for graph in bodies_of(node)],
+        node.name,
+        tuple([prop.key for prop in node.metadata_props]),
     )

@@ -31,9 +31,8 @@ DIALECTS = [written.key for written in ADDED]
 
 
 def node_with(tag, name="n", op="Add", theirs=()):
-    node = onnx.NodeProto.FromString(
-        b"".join([keys.Template(tag, ORIGIN, dict(theirs)).fill(name, op)])
-    )
+    present = tuple(key for key, _ in theirs)
+    node = onnx.NodeProto.FromString(keys.Entries(ORIGIN).of(tag, present, name, op))
     made = onnx.NodeProto(op_type=op, name=name)
     for key, value in theirs:
         made.metadata_props.add(key=key, value=value)
