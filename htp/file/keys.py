@@ -213,9 +213,9 @@ def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:
     Raises:
         InvalidModelError: it cannot be read.
     """
-    if bytes in map(type, texts):
-        raise InvalidModelError(f"A tag is no text: {str(texts)[:80]}", AGAIN)
     stack, provenance, shared, sharing = texts
+    if isinstance(stack, bytes):
+        raise InvalidModelError(f"A tag is no text: {str(stack)[:80]}", AGAIN)
     return Tag(
         stacks.read(stack or ""),
         _PROVENANCES.get(provenance or "unknown") or _one_of(Provenance, provenance, PROVENANCE),

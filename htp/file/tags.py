@@ -18,10 +18,11 @@ Texts = Tuple[Optional[str], ...]
 
 
 class TagTable:
-    """Reads tags; equal ones are one object."""
+    """Reads tags. Those of equal texts are one object, which lives as long as the table."""
 
     def __init__(self) -> None:
         self._known: Dict[Texts, Tag] = {}
+        self._guesses: Dict[Tag, Tag] = {}
         self._stacks = keys.Stacks()
         self._at = 0
         """Where HTP's block began in the node before: mostly it is there in the next one, too."""
@@ -40,7 +41,8 @@ class TagTable:
         if texts is None:
             props = {prop.key: prop.value for prop in node.metadata_props}
             if keys.STACK not in props:
-                return _guessed(props, node.name) if guess else UNKNOWN
+                tag = _guessed(props, node.name) if guess else UNKNOWN
+                return self._guesses.setdefault(tag, tag)
             texts = tuple(map(props.get, _TOLD_BY))
         tag = self._known.get(texts)
         if tag is None:
