@@ -114,9 +114,7 @@ class _Growing:
                 self._counts[id(branch)] = counts
 
 
-def build(
-    tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] = ()
-) -> ModuleTree:
+def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:
     """Build the tree.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Callable, Sequence, Tuple
 
 from htp.file.protobuf import head, number
 
-__all__ = ["BYTES", "PROPS", "Props", "entry", "form"]
+__all__ = ["BYTES", "KEY", "PROPS", "VALUE", "Props", "entry", "form"]
 
 Props = Sequence[Tuple[str, str]]
 """Metadata entries in the order in which they are written."""
@@ -18,7 +18,8 @@ PROPS = {"model": 14, "node": 9, "tensor": 16}
 """The field of each message that holds its metadata:
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto"""
 
-KEY, VALUE = 1, 2  # of an entry
+KEY, VALUE = 1, 2
+"""The fields of an entry."""
 
 BYTES = "latin-1"
 """The encoding in which a character is the byte of its number."""

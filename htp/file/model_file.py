@@ -127,12 +127,12 @@ class ModelFile:
         return self._tagged(self.outline)
 
     def _tagged(self, model: "onnx.ModelProto") -> Iterator[Tuple["onnx.NodeProto", Tag]]:
-        read, guess = self._tags.read, not self.origins
-        return ((node, read(node, guess)) for node in nodes_of(model))
+        return self._tags.read(nodes_of(model), not self.origins)
 
     def tag(self, node: "onnx.NodeProto") -> Tag:
         """The tag of one node."""
-        return self._tags.read(node, not self.origins)
+        ((_, tag),) = self._tags.read([node], not self.origins)
+        return tag
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """What each initializer that says so was made from."""

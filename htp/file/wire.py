@@ -33,7 +33,10 @@ SCHEMA: Schema = {
 """Which fields of which message hold which message, as far as tags can stand below it:
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto"""
 
-_WITH_CONSTANTS: Schema = {**SCHEMA, "attribute": {5: "tensor", 10: "tensor", **SCHEMA["attribute"]}}
+_WITH_CONSTANTS: Schema = {
+    **SCHEMA,
+    "attribute": {5: "tensor", 10: "tensor", **SCHEMA["attribute"]},
+}
 """The same with the tensors that attributes hold."""
 
 _WEIGHTS = frozenset((4, 5, 6, 7, 9, 10, 11))  # of a tensor: float_data to uint64_data, raw_data
@@ -42,7 +45,9 @@ _OPSETS, _OPSET_VERSION = 8, 2  # of a model, of one of its opsets
 _SMALL = 4096
 """Messages of fewer bytes are copied, to have fewer pieces; weights are larger where it matters."""
 
-_BODY = re.compile(rb"[\x32\x5a][\x80-\xff]*[\x00-\x7f][\x0a\x12\x2a\x52\x5a\x62\x6a\x72\x7a\x80-\xff]")
+_BODY = re.compile(
+    rb"[\x32\x5a][\x80-\xff]*[\x00-\x7f][\x0a\x12\x2a\x52\x5a\x62\x6a\x72\x7a\x80-\xff]"
+)
 """Fields 6 and 11 of an attribute, their length, and how any field of a graph begins."""
 
 _Change = Tuple[Sequence[Tuple[int, int]], bytes]
@@ -203,10 +208,16 @@ def remove(data: bytes, ours: Callable[[Props], Sequence[bool]], telling: str) -
                 text(data, value, stop, VALUE).encode() if key == needed else b""
                 for key, (_, _, value, stop) in zip(entries, held)
             ]
-        else: told = []
+        else:
+            told = []
         goes = known.get((*entries, *told))
         if goes is None:
-            goes = known[(*entries, *told)] = ours([(key.decode("utf-8", "replace"), value.decode()) for key, value in zip(entries, told or [b""] * len(entries))])
+            goes = known[(*entries, *told)] = ours(
+                [
+                    (key.decode("utf-8", "replace"), value.decode())
+                    for key, value in zip(entries, told or [b""] * len(entries))
+                ]
+            )
         return [(start, stop) for (_, start, _, stop), going in zip(held, goes) if going], b""
 
     return _edit(data, plan)

@@ -61,9 +61,7 @@ NODES = ["Constant", "If", "Neg", "Relu", "Gemm", "Twice", "Add"]
 
 def tagged(data):
     nodes = [entry("node", f"{PREFIX}name", name) for name in NODES]
-    tensors = {
-        name: entry("tensor", f"{PREFIX}t", "v" * 200) for name in ("w", "far", "Neg.w")
-    }
+    tensors = {name: entry("tensor", f"{PREFIX}t", "v" * 200) for name in ("w", "far", "Neg.w")}
     return wire.append(data, nodes, tensors, entry("model", f"{PREFIX}m", "1"))
 
 
