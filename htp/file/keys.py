@@ -60,8 +60,8 @@ class Entries:
     def __init__(self, origin: str) -> None:
         self._origin = _NODE[ORIGIN](origin)
         self._said: Dict[Stack, Tuple[str, ...]] = {(): ("[", *(row.start for row in ADDED))}
-        self._templates: Dict[Tuple[Tag, Tuple[str, ...]], _Template] = {}
-        self._last: Tuple[Optional[Tag], Tuple[str, ...], _Template] = (None, (), ("", ()))
+        self._templates: Dict[Tuple[int, Tuple[str, ...]], Tuple[Tag, _Template]] = {}
+        """By the tag's identity, for which the tag is kept: comparing stacks takes longer."""
 
     def of(self, tag: Tag, present: Tuple[str, ...], name: str, op: str) -> bytes:
         """The entries of one node, as bytes to append to it.
@@ -72,13 +72,11 @@ class Entries:
             name: the node's name.
             op: its operator, without the domain.
         """
-        last, keys, template = self._last
-        if last is not tag or keys != present:
-            found = self._templates.get((tag, present))
-            if found is None:
-                found = self._templates[tag, present] = self._template(tag, present)
-            self._last, template = (tag, present, found), found
-        own, added = template
+        place = (id(tag), present)
+        found = self._templates.get(place)
+        if found is None:
+            found = self._templates[place] = (tag, self._template(tag, present))
+        own, added = found[1]
         for made, calls, node, end in added:
             own += made(f"{calls}{node(name, op)}{end}")
         return own.encode(BYTES)
