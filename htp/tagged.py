@@ -101,18 +101,19 @@ class TaggedModel:
         Raises:
             UnknownModuleError: no module that owns a node matches.
         """
-        matches: Dict[Stack, bool] = {}
+        matches: Dict[int, bool] = {}  # by identity: a tag lives as long as the file
         named = _pattern(pattern)
         found = []
         with no_search():
             for node, tag in self.nodes():
-                matching = matches.get(tag.stack)
+                matching = matches.get(id(tag))
                 if matching is None:
-                    matching = matches[tag.stack] = named(tag.stack)
+                    matching = matches[id(tag)] = named(tag.stack)
                 if matching and op_type in (None, node.op_type):
                     found.append((node, tag))
-        if not any(matches.values()):
-            paths = [str(call) for stack in matches for call in stack]
+        if True not in matches.values():
+            stacks = dict.fromkeys(tag.stack for _, tag in self.nodes())
+            paths = [str(call) for stack in stacks for call in stack]
             raise UnknownModuleError(
                 f"No module that owns a node matches {pattern!r}.", did_you_mean(pattern, paths)
             )
@@ -125,8 +126,13 @@ class TaggedModel:
         """
         origins = self._file.origins
         several = len(origins) > 1
-        tags = ((tag, origin_of(node) if several else "") for node, tag in self._file.seen())
+        tags: Dict[str, List[Tag]] = {}
         with no_search():
+            if several:
+                for node, tag in self._file.seen():
+                    tags.setdefault(origin_of(node), []).append(tag)
+            else:
+                tags[""] = [tag for _, tag in self._file.seen()]
             return build(tags, [(o.calls, o.fingerprint if several else "") for o in origins])
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
@@ -200,9 +206,19 @@ def _pattern(pattern: str) -> Callable[[Stack], bool]:
     import re
 
     match = re.compile(fnmatch.translate(pattern)).match
-    if "@" in pattern:
-        return lambda stack: any(match(f"{call.path}@{call.call}") for call in stack)
-    return lambda stack: any(match(call.path) for call in stack)
+    by_call = "@" in pattern
+    known: Dict[str, bool] = {}
+
+    def named(stack: Stack) -> bool:
+        for call in stack:
+            name = f"{call.path}@{call.call}" if by_call else call.path
+            if name not in known:
+                known[name] = match(name) is not None
+            if known[name]:
+                return True
+        return False
+
+    return named
 
 
 def load(f: Any) -> TaggedModel:

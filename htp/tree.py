@@ -1,7 +1,8 @@
 """The tree of module calls, with the nodes that each one owns."""
 
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from htp.scope import Coverage, ModuleCall, Stack, Tag
 
@@ -9,7 +10,8 @@ __all__ = ["ModuleTree", "build"]
 
 NOTHING = Coverage()
 NONE = [0, 0, 0, 0]
-PLACES = {provenance: place for place, (provenance, _) in enumerate(NOTHING)}
+PLACES = {id(provenance): place for place, (provenance, _) in enumerate(NOTHING)}
+"""By identity: an enumeration's own hash is slow."""
 Counts = Tuple[int, ...]
 """Nodes of each provenance, in the order of a coverage."""
 Calls = Iterable[Tuple[ModuleCall, int]]
@@ -56,7 +58,7 @@ class _Growing:
     def __init__(self) -> None:
         self.roots: List[ModuleTree] = []
         self._below: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
-        self._above: Dict[Tuple[str, Stack], Optional[ModuleTree]] = {}
+        self._last: Tuple[str, Stack, Optional[ModuleTree]] = ("", (), None)
         self._counts: Dict[int, List[int]] = {}
         self._coverages: Dict[Counts, Coverage] = {(0, 0, 0, 0): NOTHING}
 
@@ -78,17 +80,18 @@ class _Growing:
 
     def own(self, tag: Tag, origin: str, count: int) -> None:
         """Say that nodes have this tag."""
-        above = (origin, tag.stack[:-1])
-        branch = self._above.get(above)
-        if branch is None:
-            for call in tag.stack[:-1]:
+        above = tag.stack[:-1]
+        last, stack, branch = self._last
+        if last != origin or stack != above:  # mostly they are the same objects
+            branch = None
+            for call in above:
                 branch = self.branch(branch, call, origin)
-            self._above[above] = branch
+            self._last = origin, above, branch
         branch = self.branch(branch, tag.stack[-1], origin)
         counts = self._counts.get(id(branch))
         if counts is None:
             counts = self._counts[id(branch)] = [0, 0, 0, 0]
-        counts[PLACES[tag.provenance]] += count
+        counts[PLACES[id(tag.provenance)]] += count
 
     def _coverage(self, counts: Sequence[int]) -> Coverage:
         key = tuple(counts)
@@ -111,30 +114,25 @@ class _Growing:
                 self._counts[id(branch)] = counts
 
 
-def build(tags: Iterable[Tuple[Tag, str]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:
+def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:
     """Build the tree.
 
     Args:
-        tags: of every node, with the origin of each.
+        tags: for each origin those of its nodes; equal ones may be one object.
         calls: for each origin every module call in order with its depth, also of modules whose
             nodes were all folded away.
     """
     growing = _Growing()
     for rows, origin in calls:
         growing.grow(rows, origin)
-    counted: Dict[Tuple[int, str], List[Any]] = {}
-    for tag, origin in tags:  # most tags are one object for many nodes
-        row = counted.get((id(tag), origin))
-        if row is None:
-            counted[id(tag), origin] = [tag, origin, 1]
-        else:
-            row[2] += 1
     unknown = 0
-    for tag, origin, count in counted.values():
-        if tag.stack:
-            growing.own(tag, origin, count)
-        else:
-            unknown += count
+    for origin, told in tags.items():
+        each = dict(zip(map(id, told), told))
+        for place, count in Counter(map(id, told)).items():
+            if each[place].stack:
+                growing.own(each[place], origin, count)
+            else:
+                unknown += count
     root = _joined(growing.roots)
     root.unknown = unknown
     growing.add_up(root)

@@ -17,15 +17,17 @@ class Written(NamedTuple):
 
     Attributes:
         key: the entry's key.
-        calls: the text of the calls, the same for all nodes of an owner.
+        start: the text before the calls.
+        call: the text of one call; those of a stack stand one behind the other, the root's first.
         node: the text of the node, from its name and its operator.
         end: the text behind it.
     """
 
     key: str
-    calls: Callable[[Stack], str]
+    start: str
+    call: Callable[[ModuleCall], str]
     node: Callable[[str, str], str]
-    end: str = ""
+    end: str
 
 
 class Dialect(NamedTuple):
@@ -44,11 +46,6 @@ class Dialect(NamedTuple):
 
 NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 CLASS_HIERARCHY = "pkg.torch.onnx.class_hierarchy"
-
-
-def _open_list(items: List[str]) -> str:
-    """``['a', 'b', ``: a list whose last item is still to come."""
-    return f"{repr(items)[:-1]}, " if items else "["
 
 
 def _literal_list(text: Optional[str]) -> List[str]:
@@ -101,8 +98,10 @@ DIALECTS = (
         writes=[
             Written(
                 "namespace",
-                lambda stack: "".join(f"{call.path}: {call.type}/" for call in stack),
+                "",
+                lambda call: f"{call.path}: {call.type}/",
                 lambda name, op: f"{name.rpartition('/')[2]}: {op}",
+                "",
             )
         ],
     ),
@@ -112,13 +111,15 @@ DIALECTS = (
         [
             Written(
                 CLASS_HIERARCHY,
-                lambda stack: _open_list([call.type for call in stack]),
+                "[",
+                lambda call: f"{call.type!r}, ",
                 lambda name, op: repr(op),
                 "]",
             ),
             Written(
                 NAME_SCOPES,
-                lambda stack: _open_list([call.path for call in stack]),
+                "[",
+                lambda call: f"{call.path!r}, ",
                 lambda name, op: repr(name),
                 "]",
             ),

@@ -40,10 +40,13 @@ def _nodes(nodes: Iterable["onnx.NodeProto"]) -> Iterator["onnx.NodeProto"]:
 
 def bodies_of(node: "onnx.NodeProto") -> List["onnx.GraphProto"]:
     """The nested graphs of a node, in the order of its attributes."""
-    return [graph for attribute in node.attribute for graph in _graphs(attribute)]
+    return [
+        graph
+        for attribute in node.attribute
+        if attribute.type not in _HOLDS_NO_GRAPH
+        for graph in _graphs(attribute)
+    ]
 
 
 def _graphs(attribute: "onnx.AttributeProto") -> List["onnx.GraphProto"]:
-    if attribute.type in _HOLDS_NO_GRAPH:
-        return []
     return [*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs]

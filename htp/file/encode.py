@@ -1,10 +1,11 @@
 """From tags to the bytes of a file."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence
 
 from htp import torch_release, version
 from htp.errors import CaptureError, InvalidModelError
 from htp.file import keys, origin, wire
+from htp.file.entries import entry
 from htp.file.model_file import ModelFile
 from htp.graph.parameters import parameters
 from htp.graph.records import Capture
@@ -38,10 +39,11 @@ def with_tags(
     mark = origin.fingerprint(made, data, beside)
     nodes = _nodes(capture, tags, mark)
     tensors = {name: keys.encode_parameter(names) for name, names in parameters(capture).items()}
-    model = wire.entry("model", f"{keys.PREFIX}{mark}", made)
+    model = entry("model", f"{keys.PREFIX}{mark}", made)
 
-    def outline() -> bytes:
-        return wire.join(wire.append(wire.without_weights(data), nodes, tensors, model))
+    def outline() -> Optional[bytes]:
+        light = wire.without_weights(data)
+        return None if light is data else wire.join(wire.append(light, nodes, tensors, model))
 
     try:
         return ModelFile(wire.append(data, nodes, tensors, model), outline)
@@ -55,14 +57,10 @@ def with_tags(
 def _nodes(capture: Capture, tags: Sequence[Tag], mark: str) -> List[bytes]:
     """The entries of every node. A function that nothing calls is no part of the model."""
     unused = {id(node) for body in capture.after.uncalled() for node in body.walk()}
-    templates: Dict[Tuple[Tag, Tuple[str, ...]], keys.Template] = {}
-    entries = []
-    for node, tag in zip(capture.after.walk(), tags):
-        if unused and id(node) in unused:
-            entries.append(b"")
-            continue
-        template = templates.get((tag, node.keys))
-        if template is None:
-            template = templates[tag, node.keys] = keys.Template(tag, mark, node.keys)
-        entries.append(template.fill(node.name, node.op.rpartition("::")[2]))
-    return entries
+    entries = keys.Entries(mark).of
+    return [
+        b""
+        if unused and id(node) in unused
+        else entries(tag, node.keys, node.name, node.op.rpartition("::")[2])
+        for node, tag in zip(capture.after.walk(), tags)
+    ]

@@ -11,14 +11,14 @@ stand behind the block that begins with ``stack``, ``path``, ``provenance``.
 
 import json
 import re
-from typing import Any, Collection, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tuple
 
 from htp.errors import InvalidModelError
-from htp.file import wire
-from htp.file.dialects import ADDED, Written
+from htp.file.dialects import ADDED
+from htp.file.entries import BYTES, Props, entry, form
 from htp.scope import ModuleCall, Provenance, Sharing, Stack, Tag
 
-__all__ = ["Template", "decode", "decode_parameter", "encode_parameter", "ours", "rows"]
+__all__ = ["Entries", "decode", "decode_parameter", "encode_parameter", "ours", "rows"]
 
 PREFIX = "pkg.htp."
 STACK = f"{PREFIX}stack"
@@ -50,49 +50,81 @@ loads = json.JSONDecoder(parse_int=small).decode
 """What JSON holds."""
 
 
-class Template:
-    """The entries of all nodes that have one tag; only the nodes' names and operators differ.
+class Entries:
+    """The entries of all nodes of an export. What nodes and stacks share is put in words once.
 
     Args:
-        tag: what is known of the nodes.
-        origin: fingerprint of the export that wrote them.
-        present: the keys that the exporter wrote; none of them is written again.
+        origin: fingerprint of the export that writes them.
     """
 
-    def __init__(self, tag: Tag, origin: str, present: Collection[str]) -> None:
-        added = [row for row in ADDED if tag.stack and row.key not in present]
-        self._fixed = b"".join(
-            wire.entry("node", key, value) for key, value in _own(tag, origin, added)
-        )
-        self._added = [
-            (row, wire.Opened("node", row.key, row.calls(tag.stack), row.end)) for row in added
-        ]
+    def __init__(self, origin: str) -> None:
+        self._origin = _NODE[ORIGIN](origin)
+        self._said: Dict[Stack, Tuple[str, ...]] = {(): ("[", *(row.start for row in ADDED))}
+        self._templates: Dict[Tuple[int, Tuple[str, ...]], Tuple[Tag, _Template]] = {}
+        """By the tag's identity, for which the tag is kept: comparing stacks takes longer."""
 
-    def fill(self, name: str, op: str) -> bytes:
-        """The entries of one node, as bytes to append to it."""
-        parts = [opened.closed(row.node(name, op)) for row, opened in self._added]
-        return self._fixed + b"".join(parts)
+    def of(self, tag: Tag, present: Tuple[str, ...], name: str, op: str) -> bytes:
+        """The entries of one node, as bytes to append to it.
+
+        Args:
+            tag: what is known of the node.
+            present: the keys that the exporter wrote; none of them is written again.
+            name: the node's name.
+            op: its operator, without the domain.
+        """
+        place = (id(tag), present)
+        found = self._templates.get(place)
+        if found is None:
+            found = self._templates[place] = (tag, self._template(tag, present))
+        own, added = found[1]
+        for made, calls, node, end in added:
+            own += made(f"{calls}{node(name, op)}{end}")
+        return own.encode(BYTES)
+
+    def _template(self, tag: Tag, present: Collection[str]) -> "_Template":
+        stack, *said = self._calls(tag.stack)
+        rows = [each for each in zip(ADDED, said) if tag.stack and each[0].key not in present]
+        own = _NODE[STACK](f"{stack}]") + _NODE[PATH](tag.path)
+        own += _NODE[PROVENANCE](str(tag.provenance))
+        if tag.shared:
+            own += _NODE[SHARED](dumps([list(call) for call in tag.shared]))
+        if tag.sharing:
+            own += _NODE[SHARING](str(tag.sharing))
+        own += self._origin
+        if len(rows) < len(ADDED):
+            own += _NODE[DIALECTS](",".join(row.key for row, _ in rows))
+        return own, [(_NODE[row.key], text, row.node, row.end) for row, text in rows]
+
+    def _calls(self, stack: Stack) -> Tuple[str, ...]:
+        """What ``stack`` and each dialect say of the calls, from what they say of those above."""
+        said = self._said.get(stack)
+        if said is None:
+            own, *others = self._calls(stack[:-1])
+            call = stack[-1]
+            comma = "," if len(stack) > 1 else ""
+            own += f"{comma}[{dumps(call.path)},{dumps(call.type)},{call.call}]"
+            others = [text + row.call(call) for row, text in zip(ADDED, others)]
+            said = self._said[stack] = (own, *others)
+        return said
 
 
-def _own(tag: Tag, origin: str, added: Sequence[Written]) -> Iterable[Tuple[str, str]]:
-    yield STACK, dumps([list(call) for call in tag.stack])
-    yield PATH, tag.path
-    yield PROVENANCE, str(tag.provenance)
-    if tag.shared:
-        yield SHARED, dumps([list(call) for call in tag.shared])
-    if tag.sharing:
-        yield SHARING, str(tag.sharing)
-    yield ORIGIN, origin
-    if len(added) < len(ADDED):
-        yield DIALECTS, ",".join(row.key for row in added)
+_Made = Callable[[str], str]
+_Template = Tuple[str, Sequence[Tuple[_Made, str, Callable[[str, str], str], str]]]
+"""What nodes of one tag share: their own entries; and of each dialect what makes its entry, what it
+says of the calls, what says a node's name and operator, and the end."""
+
+_NODE: Dict[str, _Made] = {
+    key: form("node", key)
+    for key in (STACK, PATH, PROVENANCE, SHARED, SHARING, ORIGIN, DIALECTS, *_ADDED)
+}
 
 
 def encode_parameter(names: Sequence[str]) -> bytes:
     """The entry of one initializer."""
-    return wire.entry("tensor", PARAMETER, dumps(list(names)))
+    return entry("tensor", PARAMETER, dumps(list(names)))
 
 
-def ours(entries: wire.Props) -> List[bool]:
+def ours(entries: Props) -> List[bool]:
     """Which entries of one message HTP wrote."""
     props = dict(entries)
     if ORIGIN in props:
@@ -179,9 +211,9 @@ def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:
     Raises:
         InvalidModelError: it cannot be read.
     """
-    if bytes in map(type, texts):
-        raise InvalidModelError(f"A tag is no text: {str(texts)[:80]}", AGAIN)
     stack, provenance, shared, sharing = texts
+    if isinstance(stack, bytes):
+        raise InvalidModelError(f"A tag is no text: {str(stack)[:80]}", AGAIN)
     return Tag(
         stacks.read(stack or ""),
         _PROVENANCES.get(provenance or "unknown") or _one_of(Provenance, provenance, PROVENANCE),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 from htp.errors import InvalidModelError
 from htp.file import keys, origin, store, wire
 from htp.file.document import nodes_of
+from htp.file.entries import Props
 from htp.file.garbage import no_search
 from htp.file.tags import TagTable
 from htp.scope import Tag
@@ -24,7 +25,8 @@ class ModelFile:
 
     Args:
         chunks: the serialised model, in pieces.
-        outline: makes the same without weights; None to make it from ``chunks``.
+        outline: makes the same without large weights, or None where there are none; by default
+            it is made from ``chunks``.
         proto: the parsed model, in the place of both.
         folder: where its data files lie; None when there is none.
     """
@@ -32,7 +34,7 @@ class ModelFile:
     def __init__(
         self,
         chunks: Sequence[wire.Chunk] = (),
-        outline: Optional[Callable[[], bytes]] = None,
+        outline: Optional[Callable[[], Optional[bytes]]] = None,
         proto: Optional["onnx.ModelProto"] = None,
         folder: Optional[str] = None,
     ) -> None:
@@ -40,28 +42,36 @@ class ModelFile:
         self._chunks = chunks
         self._make_outline = outline
         self._outline: Optional[onnx.ModelProto] = None
+        self._is_whole = False
+        """Whether there was nothing to leave out of the outline: it is the model."""
         self._proto = proto
         self._tags = TagTable()
-        self._origins: Tuple[wire.Props, Sequence[origin.Origin]] = ((), ())
+        self._origins: Tuple[Props, Sequence[origin.Origin]] = ((), ())
 
     @property
     def proto(self) -> "onnx.ModelProto":
         """The model, parsed. From now on it is what this file is, with every change made in it."""
         if self._proto is None:
-            self._proto = _parse(wire.join(self._chunks))
+            whole = self._outline if self._is_whole else None
+            self._proto = _parse(wire.join(self._chunks)) if whole is None else whole
             self._chunks, self._make_outline, self._outline = (), None, None
         return self._proto
 
     @property
     def outline(self) -> "onnx.ModelProto":
-        """The model to look at: without weights, unless it was parsed with them anyway."""
+        """The model to look at: without large weights, unless they were parsed anyway."""
         if self._proto is not None:
             return self._proto
         if self._outline is None:
-            make = self._make_outline or (lambda: wire.without_weights(wire.join(self._chunks)))
-            self._outline = _parse(make())
-            self._make_outline = None
+            light = (self._make_outline or self._light)()
+            self._outline = _parse(wire.join(self._chunks) if light is None else light)
+            self._make_outline, self._is_whole = None, light is None
         return self._outline
+
+    def _light(self) -> Optional[bytes]:
+        data = wire.join(self._chunks)
+        light = wire.without_weights(data)
+        return None if light is data else light
 
     @property
     def chunks(self) -> Sequence[wire.Chunk]:
@@ -71,8 +81,8 @@ class ModelFile:
     def strip(self) -> None:
         """Take out what HTP wrote."""
         data = wire.join(self.chunks)
-        self._proto, self._outline, self._make_outline = None, None, None
-        self._chunks = wire.remove(data, keys.ours)
+        self._proto, self._outline, self._make_outline, self._is_whole = None, None, None, False
+        self._chunks = wire.remove(data, keys.ours, keys.DIALECTS)
 
     def save(self, f: Any) -> None:
         """Write to a path, atomically and with the data files, or to a binary file object."""
@@ -85,6 +95,8 @@ class ModelFile:
         """Another of the same content: one that is stripped leaves the other as it is."""
         other = ModelFile()
         other.__dict__.update(self.__dict__, _tags=TagTable())
+        if self._is_whole:  # it may become the model of one of them
+            other._outline, other._is_whole = None, False
         return other
 
     def __getstate__(self) -> Dict[str, Any]:
@@ -115,12 +127,12 @@ class ModelFile:
         return self._tagged(self.outline)
 
     def _tagged(self, model: "onnx.ModelProto") -> Iterator[Tuple["onnx.NodeProto", Tag]]:
-        read, guess = self._tags.read, not self.origins
-        return ((node, read(node, guess)) for node in nodes_of(model))
+        return self._tags.read(nodes_of(model), not self.origins)
 
     def tag(self, node: "onnx.NodeProto") -> Tag:
         """The tag of one node."""
-        return self._tags.read(node, not self.origins)
+        ((_, tag),) = self._tags.read([node], not self.origins)
+        return tag
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """What each initializer that says so was made from."""

@@ -18,6 +18,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 
 from htp.errors import InvalidModelError
 from htp.file import keys, wire
+from htp.file.entries import Props
 from htp.scope import ModuleCall, Stack
 
 __all__ = ["Origin", "encode", "fingerprint", "read"]
@@ -74,7 +75,7 @@ def fingerprint(value: str, data: bytes, folder: Optional[str] = None) -> str:
     """
     digest = hashlib.sha256(value.encode())
     view, kept = memoryview(data), 0
-    for begin, end in wire.weights(data):
+    for begin, end in wire.weights(data, 2 * _SAMPLES):  # of smaller ones all is read
         digest.update(view[kept:begin])
         digest.update(data[begin : end : _step(end - begin, _SAMPLES)])
         kept = end
@@ -96,7 +97,7 @@ def _sampled(path: str) -> bytes:
         return b"%d:" % size + content[:: _step(size, 64 * _SAMPLES)]
 
 
-def read(props: wire.Props) -> List[Origin]:
+def read(props: Props) -> List[Origin]:
     """The origins in a model's metadata.
 
     Raises:

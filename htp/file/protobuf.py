@@ -3,6 +3,7 @@
 https://protobuf.dev/programming-guides/encoding/
 """
 
+from functools import lru_cache
 from typing import Iterator, Optional, Tuple
 
 from htp.errors import InvalidModelError
@@ -23,10 +24,9 @@ def damaged(what: str) -> InvalidModelError:
     )
 
 
+@lru_cache(maxsize=4096)  # lengths of texts: the same ones again and again
 def number(value: int) -> bytes:
     """A number as protobuf writes it."""
-    if value < 0x80:
-        return bytes((value,))
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -60,8 +60,12 @@ def fields(data: bytes, at: int, end: int) -> Iterator[Field]:
         tag, at = (data[at], at + 1) if data[at] < 0x80 else varint(data, at, end)
         wire = tag & 7
         if wire == BYTES:
-            length, value = varint(data, at, end)
-            at = value + length
+            if at < end and data[at] < 0x80:
+                value = at + 1
+                at = value + data[at]
+            else:
+                length, value = varint(data, at, end)
+                at = value + length
             if at <= end:
                 yield tag >> 3, start, value, at
         elif wire == 0:

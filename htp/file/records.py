@@ -35,12 +35,13 @@ def record_graph(graph: Any) -> GraphRecord:
 
 
 def _node(node: Any) -> NodeRecord:
-    op, domain = node.op_type, node.domain
+    op, domain, held = node.op_type, node.domain, node.metadata_props
     return NodeRecord(
         f"{domain}::{op}" if domain else op,
-        list(node.input),
-        list(node.output),
-        bodies=[record_graph(graph) for graph in bodies_of(node)],
-        name=node.name,
-        keys=tuple([prop.key for prop in node.metadata_props]),
+        node.input[:],  # a list, twice as fast as list()
+        node.output[:],
+        None,
+        [record_graph(graph) for graph in bodies_of(node)],
+        node.name,
+        tuple([prop.key for prop in held]) if held else (),
     )

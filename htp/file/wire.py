@@ -9,42 +9,20 @@ at the end of a message can be cut out again, and what remains are torch's own b
     after:   model { graph { node { Relu ... ENTRIES } } ENTRIES },  with the lengths around them
 """
 
-from functools import lru_cache
-from typing import (
-    Callable,
-    Dict,
-    Iterator,
-    List,
-    Mapping,
-    NamedTuple,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
-)
+import re
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from htp.errors import InvalidModelError
-from htp.file.protobuf import fields, head, integer, number, text
+from htp.file.entries import KEY, PROPS, VALUE, Props
+from htp.file.protobuf import fields, head, integer, text
 
-__all__ = [
-    "Chunk",
-    "Opened",
-    "Props",
-    "append",
-    "entry",
-    "join",
-    "opset",
-    "remove",
-    "weights",
-    "without_weights",
-]
-
-Props = Sequence[Tuple[str, str]]
-"""Metadata entries in the order in which they are written."""
+__all__ = ["Chunk", "append", "join", "opset", "remove", "weights", "without_weights"]
 
 Chunk = Union[bytes, memoryview]
 
-SCHEMA: Dict[str, Dict[int, str]] = {
+Schema = Dict[str, Dict[int, str]]
+
+SCHEMA: Schema = {
     "model": {7: "graph", 25: "function"},
     "graph": {1: "node", 5: "tensor"},
     "function": {7: "node"},
@@ -55,76 +33,39 @@ SCHEMA: Dict[str, Dict[int, str]] = {
 """Which fields of which message hold which message, as far as tags can stand below it:
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto"""
 
-PROPS = {"model": 14, "node": 9, "tensor": 16}
-"""The field of each message that holds its metadata."""
+_WITH_CONSTANTS: Schema = {
+    **SCHEMA,
+    "attribute": {5: "tensor", 10: "tensor", **SCHEMA["attribute"]},
+}
+"""The same with the tensors that attributes hold."""
 
 _WEIGHTS = frozenset((4, 5, 6, 7, 9, 10, 11))  # of a tensor: float_data to uint64_data, raw_data
 _NAME = 8  # of a tensor
 _OPSETS, _OPSET_VERSION = 8, 2  # of a model, of one of its opsets
-_KEY, _VALUE = 1, 2  # of a metadata entry
 _SMALL = 4096
 """Messages of fewer bytes are copied, to have fewer pieces; weights are larger where it matters."""
 
+_BODY = re.compile(
+    rb"[\x32\x5a][\x80-\xff]*[\x00-\x7f][\x0a\x12\x2a\x52\x5a\x62\x6a\x72\x7a\x80-\xff]"
+)
+"""Fields 6 and 11 of an attribute, their length, and how any field of a graph begins."""
 
-class _Change(NamedTuple):
-    """What becomes of a message: the fields that go, by where they start and end; what is added."""
+_Change = Tuple[Sequence[Tuple[int, int]], bytes]
+"""What becomes of a message: the fields that go, by where they start and end; what is added."""
 
-    drop: Sequence[Tuple[int, int]] = ()
-    add: bytes = b""
+_Message = Tuple[Sequence[Chunk], int]
+"""A rewritten message: its pieces and their length in bytes."""
 
+_Cut = Tuple[int, int, Sequence[Chunk], int]
+"""A part of a message from and to, the pieces that stand in its place, and their length."""
 
-class _Message(NamedTuple):
-    """A rewritten message: its pieces and their length in bytes."""
-
-    chunks: List[Chunk]
-    size: int
-
-
-class _Cut(NamedTuple):
-    """A part of a message, and what stands in its place."""
-
-    start: int
-    end: int
-    chunks: Sequence[Chunk] = ()
-    size: int = 0
-
-
-_NOTHING = _Change()
+_NOTHING: _Change = ((), b"")
 _Plan = Callable[[str, int, int], Optional[_Change]]
 
 
-def entry(kind: str, key: str, value: str) -> bytes:
-    """One metadata entry, to append to a message of this kind."""
-    return _closed(*_opened(kind, key), value.encode())
-
-
-class Opened:
-    """An entry of which a piece in the middle is still to come, for many messages."""
-
-    def __init__(self, kind: str, key: str, before: str, after: str) -> None:
-        self._field, self._key = _opened(kind, key)
-        self._before, self._after = before.encode(), after.encode()
-
-    def closed(self, middle: str) -> bytes:
-        """The entry with this piece."""
-        return _closed(self._field, self._key, self._before + middle.encode() + self._after)
-
-
-@lru_cache(maxsize=64)
-def _opened(kind: str, key: str) -> Tuple[bytes, bytes]:
-    """What stands before an entry, and in it before the length of its value."""
-    raw = key.encode()
-    return head(PROPS[kind], 0)[:-1], head(_KEY, len(raw)) + raw + head(_VALUE, 0)[:-1]
-
-
-def _closed(field: bytes, key: bytes, value: bytes) -> bytes:
-    size = number(len(value))
-    return b"".join((field, number(len(key) + len(size) + len(value)), key, size, value))
-
-
 def _has_bodies(data: bytes, at: int, end: int) -> bool:
-    """Whether a node has nested graphs. Most have not, which a byte that is not there may show."""
-    if data.find(b"\x2a", at, end) < 0:  # how an attribute begins
+    """Whether a node has nested graphs. Most have not, which bytes that are not there may show."""
+    if end - at < _SMALL and not _BODY.search(data, at, end):
         return False
     graphs = SCHEMA["attribute"]
     return any(
@@ -135,10 +76,24 @@ def _has_bodies(data: bytes, at: int, end: int) -> bool:
     )
 
 
-def _edit(data: bytes, plan: _Plan) -> List[Chunk]:
-    """Rewrite a model; ``plan`` says of each message what becomes of it, None: leave it shut.
+def _is_large(_: bytes, at: int, end: int) -> bool:
+    return end - at >= _SMALL
 
-    It is asked in document order: a node, then the nodes of its bodies; the functions last.
+
+def _edit(
+    data: bytes,
+    plan: _Plan,
+    schema: Schema = SCHEMA,
+    opens: Callable[[bytes, int, int], bool] = _has_bodies,
+) -> List[Chunk]:
+    """Rewrite a model.
+
+    Args:
+        data: the model's bytes.
+        plan: says of each message what becomes of it, None: leave it shut. It is asked in document
+            order: a node, then the nodes of its bodies; the functions last.
+        schema: which messages there are.
+        opens: whether to look for messages in a node.
     """
     view = memoryview(data)
 
@@ -146,31 +101,45 @@ def _edit(data: bytes, plan: _Plan) -> List[Chunk]:
         change = plan(kind, at, end)
         if change is None:
             return None
-        cuts = [_Cut(start, stop) for start, stop in change.drop]
-        children = SCHEMA[kind]
-        if children and (kind != "node" or _has_bodies(data, at, end)):
+        drop, add = change
+        children = schema[kind]
+        if not children or (kind == "node" and not opens(data, at, end)):
+            if not drop:
+                return _extended(view, at, end, add) if add else None
+            children = {}
+        cuts: List[_Cut] = [(start, stop, (), 0) for start, stop in drop]
+        if children:
             for field, start, value, stop in fields(data, at, end):
-                new = message(children[field], value, stop) if field in children else None
+                child = children.get(field)
+                new = message(child, value, stop) if child else None
                 if new is not None:
-                    before = head(field, new.size)
-                    cuts.append(_Cut(start, stop, (before, *new.chunks), len(before) + new.size))
-            cuts.sort(key=lambda cut: cut.start)
-        return _pasted(view, at, end, cuts, change.add) if cuts or change.add else None
+                    before = head(field, new[1])
+                    cuts.append((start, stop, (before, *new[0]), len(before) + new[1]))
+            cuts.sort(key=lambda cut: cut[0])
+        if cuts or add:
+            return _pasted(view, at, end, cuts, add)
+        return None
 
     model = message("model", 0, len(data))
-    return [data] if model is None else model.chunks
+    return [data] if model is None else list(model[0])
+
+
+def _extended(view: memoryview, at: int, end: int, add: bytes) -> _Message:
+    size = end - at + len(add)
+    return ([b"".join((view[at:end], add))] if size < _SMALL else [view[at:end], add]), size
 
 
 def _pasted(view: memoryview, at: int, end: int, cuts: Sequence[_Cut], add: bytes) -> _Message:
     chunks: List[Chunk] = []
     size = end - at + len(add)
-    for cut in cuts:
-        chunks.append(view[at : cut.start])
-        chunks += cut.chunks
-        size += cut.size - (cut.end - cut.start)
-        at = cut.end
+    for start, stop, new, length in cuts:
+        if at < start:
+            chunks.append(view[at:start])
+        chunks += new
+        size += length - (stop - start)
+        at = stop
     chunks += (view[at:end], add)
-    return _Message([join(chunks)] if size < _SMALL else chunks, size)
+    return ([b"".join(chunks)] if size < _SMALL else chunks), size
 
 
 def append(
@@ -197,10 +166,10 @@ def append(
             added = next(given, None)
             if added is None:
                 raise _other_count("more", nodes)
-            return _Change(add=added)
+            return (), added
         if kind == "tensor":
-            return _Change(add=tensors.get(text(data, at, end, _NAME), b"")) if tensors else None
-        return _Change(add=model) if kind == "model" else _NOTHING
+            return ((), tensors.get(text(data, at, end, _NAME), b"")) if tensors else None
+        return ((), model) if kind == "model" else _NOTHING
 
     chunks = _edit(data, plan)
     if next(given, None) is not None:
@@ -214,60 +183,86 @@ def _other_count(how: str, tagged: Sequence[bytes]) -> InvalidModelError:
     )
 
 
-def remove(data: bytes, ours: Callable[[Props], Sequence[bool]]) -> List[Chunk]:
+def remove(data: bytes, ours: Callable[[Props], Sequence[bool]], telling: str) -> List[Chunk]:
     """Take metadata entries out of a serialised ``ModelProto``.
 
     Args:
         data: the model's bytes; weights are not copied.
-        ours: for the entries of one message, which of them go.
+        ours: for the entries of one message, which of them go. It is given their keys, and of the
+            values only the one that it needs.
+        telling: the key of the value that it needs.
     """
+    known: Dict[Tuple[bytes, ...], Sequence[bool]] = {}
+    needed = telling.encode()
 
     def plan(kind: str, at: int, end: int) -> _Change:
         if kind not in PROPS:
             return _NOTHING
-        held = [field for field in fields(data, at, end) if field[0] == PROPS[kind]]
-        goes = ours([_read(data, value, stop) for _, _, value, stop in held]) if held else ()
-        return _Change([(start, stop) for (_, start, _, stop), going in zip(held, goes) if going])
+        field = PROPS[kind]
+        held = [each for each in fields(data, at, end) if each[0] == field]
+        if not held:
+            return _NOTHING
+        entries = tuple([_key(data, value, stop) for _, _, value, stop in held])
+        if needed in entries:
+            told = [
+                text(data, value, stop, VALUE).encode() if key == needed else b""
+                for key, (_, _, value, stop) in zip(entries, held)
+            ]
+        else:
+            told = []
+        goes = known.get((*entries, *told))
+        if goes is None:
+            goes = known[(*entries, *told)] = ours(
+                [
+                    (key.decode("utf-8", "replace"), value.decode())
+                    for key, value in zip(entries, told or [b""] * len(entries))
+                ]
+            )
+        return [(start, stop) for (_, start, _, stop), going in zip(held, goes) if going], b""
 
     return _edit(data, plan)
 
 
-def _read(data: bytes, at: int, end: int) -> Tuple[str, str]:
-    """Key and value of an entry, which stand in this order and are short, if not in another way."""
-    between = at + 2 + data[at + 1] if at + 1 < end else end
-    if between + 1 < end and data[at] == _KEY << 3 | 2 and data[between] == _VALUE << 3 | 2:
-        size = data[between + 1]
-        if between < at + 0x82 and size < 0x80 and between + 2 + size == end:
-            return str(data[at + 2 : between], "utf-8", "replace"), str(
-                data[between + 2 : end], "utf-8", "replace"
-            )
-    return text(data, at, end, _KEY), text(data, at, end, _VALUE)
+def _key(data: bytes, at: int, end: int) -> bytes:
+    """Key of an entry. It stands first and is short, if not in another way."""
+    if at + 1 < end and data[at] == KEY << 3 | 2 and data[at + 1] < 0x80:
+        stop = at + 2 + data[at + 1]
+        if stop <= end:
+            return data[at + 2 : stop]
+    return text(data, at, end, KEY).encode()
 
 
-def weights(data: bytes) -> Iterator[Tuple[int, int]]:
-    """Where the contents of the main graph's initializers stand: from and to."""
+def weights(data: bytes, least: int) -> Iterator[Tuple[int, int]]:
+    """Where the contents of the main graph's initializers stand: from and to.
+
+    Args:
+        data: the model's bytes.
+        least: initializers of fewer bytes are left out.
+    """
     for field, _, at, end in fields(data, 0, len(data)):
         if SCHEMA["model"].get(field) == "graph":
             for inner, _, start, stop in fields(data, at, end):
-                if SCHEMA["graph"].get(inner) == "tensor":
+                if stop - start >= least and SCHEMA["graph"].get(inner) == "tensor":
                     for part, begin, _, close in fields(data, start, stop):
                         if part in _WEIGHTS:
                             yield begin, close
 
 
 def without_weights(data: bytes) -> bytes:
-    """The same model with the contents of its initializers left out: quick to parse.
+    """The same model with the contents of its large tensors left out: quick to parse.
 
-    Those of nested bodies stay: they are few, and looking for them means opening every node.
+    If there are none, these are the bytes that were given.
     """
 
     def plan(kind: str, at: int, end: int) -> Optional[_Change]:
-        if kind == "tensor":
-            parts = fields(data, at, end)
-            return _Change([(start, stop) for part, start, _, stop in parts if part in _WEIGHTS])
-        return _NOTHING if kind in ("model", "graph") else None
+        if kind != "tensor":
+            return _NOTHING
+        if end - at < _SMALL:
+            return None
+        parts = fields(data, at, end)
+        return [(start, stop) for part, start, _, stop in parts if part in _WEIGHTS], b""
 
-    return join(_edit(data, plan))
+    return join(_edit(data, plan, _WITH_CONSTANTS, _is_large))
 
 
 def opset(data: bytes) -> Optional[int]:
@@ -280,4 +275,5 @@ def opset(data: bytes) -> Optional[int]:
 
 def join(chunks: Sequence[Chunk]) -> bytes:
     """The pieces as one."""
-    return b"".join(chunks)
+    first = chunks[0] if len(chunks) == 1 else None
+    return first if isinstance(first, bytes) else b"".join(chunks)

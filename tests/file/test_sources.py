@@ -126,14 +126,31 @@ def test_a_change_in_a_model_is_seen_at_once(tagged):
         assert htp.load(file).coverage == before
 
 
-def test_weights_are_in_one_form_at_a_time(tagged):
-    """Bytes or parsed: the one is let go when the other is made."""
+@pytest.mark.parametrize("size", [8, 8000])
+def test_weights_are_in_one_form_at_a_time(size):
+    """Bytes or parsed: the one is let go when the other is made. Small ones are in the outline."""
+    whole = onnx.load(str(PATH))
+    whole.graph.initializer[0].raw_data = bytes(size)
+    data = whole.SerializeToString()
+    tagged = htp.load(data)
     file = tagged._file
-    assert not file.outline.graph.initializer[0].raw_data
-    assert sum(map(len, file._chunks)) == PATH.stat().st_size
-    model = tagged.model
-    assert file.outline is model
+    outline = file.outline
+    assert bool(outline.graph.initializer[0].raw_data) == (size < 4096)
+    assert sum(map(len, file._chunks)) == len(data)
+    assert tagged.model == whole
+    assert (tagged.model is outline) == (size < 4096)
+    assert file.outline is tagged.model
     assert (file._chunks, file._make_outline, file._outline) == ((), None, None)
+
+
+@pytest.mark.parametrize("size", [8, 8000])
+def test_a_copy_of_what_is_not_parsed_has_a_model_of_its_own(size):
+    whole = onnx.load(str(PATH))
+    whole.graph.initializer[0].raw_data = bytes(size)
+    tagged = htp.load(whole.SerializeToString())
+    other = copy.copy(tagged)
+    tagged.model.graph.node[0].ClearField("metadata_props")
+    assert other.model == whole
 
 
 def test_trees_of_any_depth():

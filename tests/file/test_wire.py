@@ -8,6 +8,7 @@ from onnx import TensorProto, helper
 
 from htp.errors import InvalidModelError
 from htp.file import wire
+from htp.file.entries import entry
 
 PREFIX = "pkg.htp."
 
@@ -59,11 +60,9 @@ NODES = ["Constant", "If", "Neg", "Relu", "Gemm", "Twice", "Add"]
 
 
 def tagged(data):
-    nodes = [wire.entry("node", f"{PREFIX}name", name) for name in NODES]
-    tensors = {
-        name: wire.entry("tensor", f"{PREFIX}t", "v" * 200) for name in ("w", "far", "Neg.w")
-    }
-    return wire.append(data, nodes, tensors, wire.entry("model", f"{PREFIX}m", "1"))
+    nodes = [entry("node", f"{PREFIX}name", name) for name in NODES]
+    tensors = {name: entry("tensor", f"{PREFIX}t", "v" * 200) for name in ("w", "far", "Neg.w")}
+    return wire.append(data, nodes, tensors, entry("model", f"{PREFIX}m", "1"))
 
 
 def test_entries_stand_where_they_belong():
@@ -86,8 +85,8 @@ def test_entries_stand_where_they_belong():
 
 def test_what_is_taken_out_leaves_the_same_bytes():
     data = model().SerializeToString()
-    assert wire.join(wire.remove(wire.join(tagged(data)), ours)) == data
-    assert wire.join(wire.remove(data, ours)) == data
+    assert wire.join(wire.remove(wire.join(tagged(data)), ours, "needed")) == data
+    assert wire.join(wire.remove(data, ours, "needed")) == data
 
 
 def test_nothing_to_append_changes_nothing():
@@ -113,27 +112,24 @@ def test_without_weights():
     outline = onnx.ModelProto.FromString(wire.without_weights(data))
     whole = model()
     assert not outline.graph.initializer[0].raw_data
-    for tensor in whole.graph.initializer:
+    for tensor in (*whole.graph.initializer, whole.graph.node[0].attribute[0].t):
         tensor.ClearField("raw_data")
     assert outline == whole
 
 
 def test_where_weights_stand():
     data = model().SerializeToString()
-    spans = list(wire.weights(data))
+    spans = list(wire.weights(data, 512))
     assert len(spans) == 2
     assert all(data[begin:end].endswith(bytes(8000)) for begin, end in spans)
     assert all(end - begin < 8010 for begin, end in spans)
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 300, 20000])
-def test_an_entry_closed_later_is_the_same(size):
-    opened = wire.Opened("node", f"{PREFIX}n", "before ", " after")
-    middle = "m\N{LATIN SMALL LETTER E WITH ACUTE}"[:2] * size
-    whole = wire.entry("node", f"{PREFIX}n", f"before {middle} after")
-    assert opened.closed(middle) == whole
-    held = onnx.NodeProto.FromString(whole).metadata_props
-    assert [(p.key, p.value) for p in held] == [(f"{PREFIX}n", f"before {middle} after")]
+def test_an_entry_is_what_protobuf_reads(size):
+    value = "m\N{LATIN SMALL LETTER E WITH ACUTE}\N{SNOWMAN}"[:3] * size
+    held = onnx.NodeProto.FromString(entry("node", f"{PREFIX}n", value)).metadata_props
+    assert [(p.key, p.value) for p in held] == [(f"{PREFIX}n", value)]
 
 
 @pytest.mark.parametrize("key", ["", "k", f"{PREFIX}k", f"{PREFIX}{'k' * 200}"])
@@ -144,7 +140,7 @@ def test_entries_of_any_length_are_read(key, value):
     node.metadata_props.add(key=key, value=value)
     graph = onnx.GraphProto(node=[node])
     data = onnx.ModelProto(graph=graph).SerializeToString()
-    wire.remove(data, lambda entries: seen.extend(entries) or [False] * len(entries))
+    wire.remove(data, lambda entries: seen.extend(entries) or [False] * len(entries), key)
     assert seen == [(key, value)]
 
 
@@ -162,7 +158,7 @@ def test_damage_is_told_or_harmless(place):
     """Whatever byte is wrong: HTP's error or pieces, never another error."""
     data = bytearray(wire.join(tagged(model().SerializeToString())))
     data[-place - 1] ^= 0xFF
-    for work in (wire.without_weights, wire.opset, lambda data: wire.remove(data, ours)):
+    for work in (wire.without_weights, wire.opset, lambda data: wire.remove(data, ours, "needed")):
         with contextlib.suppress(InvalidModelError):
             work(bytes(data))
 
