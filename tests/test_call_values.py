@@ -215,3 +215,49 @@ def test_a_file_that_computes_something_else_is_set_apart(by_hand):
     found = judge(with_names(made, names))
     assert found.apart
     assert not found.equal
+
+
+class Frozen(nn.Module):
+    """What it returns stands for itself, through operations that change nothing."""
+
+    def __init__(self, written):
+        super().__init__()
+        self.tanh, self.written = nn.Tanh(), written
+
+    @torch.no_grad()
+    def forward(self, x):
+        y = torch.sin(x)
+        view = y.view(-1).to(x.dtype)
+        result = self.tanh(view).to(x.dtype)
+        if self.written:
+            y.add_(1)
+            result = result + view
+        return result, view
+
+
+class Around(nn.Module):
+    def __init__(self, written):
+        super().__init__()
+        self.frozen = Frozen(written)
+
+    def forward(self, x):
+        one, two = self.frozen(x * 2)
+        return one + two
+
+
+@pytest.mark.skipif("fx" not in USABLE, reason="only torch.export cuts such code out of the model")
+@pytest.mark.parametrize("written", [False, True])
+def test_what_leaves_code_that_torch_cut_out_is_named(written, tmp_path):
+    """An operation that changes nothing leaves no node when such code runs again."""
+
+    def around():
+        torch.manual_seed(0)
+        return Example(Around(written).eval(), (torch.randn(2, 3),))
+
+    made = recorded(Subject("around", around), "fx", str(tmp_path))
+    found = judge(made)
+    assert (found.wrong, found.apart, found.equal) == ([], "", found.named)
+    _, frozen, tanh = made.capture.calls
+    # A view that was read before and after its memory was written to is two values.
+    named = [value.name is not None for value in (*tanh.inputs, *frozen.outputs)]
+    assert named == [not written, True, not written]

@@ -101,13 +101,10 @@ class ValueTracker:
         return self.taken(tracer, result if isinstance(result, tuple) else (result,), {})
 
     def _value(self, tracer: Any, tensor: Any) -> Union[Value, str]:
-        import torch
-
-        if hasattr(tensor, "elem"):  # a functional tensor, which may be a view of what was changed
-            if not self.writes.holds(tensor):
-                return "rewritten"
-            tensor = torch._from_functional_tensor(tensor.elem)
-        node = _node_of(tracer, tensor)
+        # A functional tensor may be a view of what was changed.
+        if hasattr(tensor, "elem") and not self.writes.holds(tensor):
+            return "rewritten"
+        node = _node_of(tracer, _plain(tensor))
         return "untraced" if node is None else self.of_node(node)
 
     def of_node(self, node: Any) -> Union[Value, str]:
@@ -130,9 +127,7 @@ class ValueTracker:
         mode = proxy_tensor.get_proxy_mode() if values else None
         if mode is None or not isinstance(result, torch.Tensor):
             return
-        if hasattr(result, "elem"):
-            result = torch._from_functional_tensor(result.elem)
-        hand_on(values, _node_of(mode.tracer, result))
+        hand_on(values, _node_of(mode.tracer, _plain(result)))
 
     def lose(self, nodes: Iterable[Any]) -> None:
         """The nodes of a body run as code, so that it is not seen which nodes they give."""
@@ -151,6 +146,22 @@ class ValueTracker:
             earlier.meta[KEY] = _Given(earlier, tuple(kept))
         self._by_line[line] = node
         hand_on(values_of(line), node)
+
+    def gave(self, tracer: Any, body: Any, result: Any) -> None:
+        """Such code has run: its last line tells which nodes its results stand for.
+
+        A line may have created no node, and handed on what it read:
+
+            the body    ``to = aten.to(mul, float32); return (to,)``
+            traced      ``%mul``, whose tensor is the first result, so that ``to`` is ``%mul``
+
+        A tensor that was written to may hold something else by then, and is left.
+        """
+        *_, output = body.nodes
+        for node, tensor in _paired(output.args[0], result):
+            lost = tuple(value for value in values_of(node) if value.lost)
+            if lost and _never_written(tensor):
+                hand_on(lost, _node_of(tracer, _plain(tensor)))
 
     def translated(self, nodes: Iterable[Any], table: Any, inner: bool) -> None:
         """Torch has translated the nodes of a graph; ``table`` has the value of each by name."""
@@ -226,6 +237,32 @@ class Aliases:
         if shared is not None:
             self._base[node] = shared
             self._of_base.setdefault(shared, []).append(node)
+
+
+def _paired(nodes: Any, given: Any) -> Iterator[Tuple[Any, Any]]:
+    """The nodes of a body's ``output``, each with the tensor that it became."""
+    import torch
+
+    if isinstance(given, torch.Tensor):
+        if hasattr(nodes, "meta"):
+            yield nodes, given
+    elif isinstance(given, (tuple, list)) and isinstance(nodes, (tuple, list)):
+        for one, other in zip(nodes, given):
+            yield from _paired(one, other)
+
+
+def _never_written(tensor: Any) -> bool:
+    """Whether a functional tensor's memory was never written to; False where it is another kind."""
+    import torch
+
+    return hasattr(tensor, "elem") and not torch._functionalize_has_data_mutation(tensor.elem)
+
+
+def _plain(tensor: Any) -> Any:
+    """What torch has for a functional tensor."""
+    import torch
+
+    return torch._from_functional_tensor(tensor.elem) if hasattr(tensor, "elem") else tensor
 
 
 def _argument(node: Any, at: int, name: str) -> Any:

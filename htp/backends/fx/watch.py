@@ -30,10 +30,10 @@ _INSTEAD = "backend='torchscript' traces the model instead and may take it."
 
 
 class _Run(NamedTuple):
-    """A module that runs: the call that it is, or the body whose code it is."""
+    """A module that runs: the call that it is, or the graph of the body whose code it is."""
 
     call: Optional[Call]
-    body: bool
+    body: Any
     tracer: Any
 
 
@@ -103,8 +103,8 @@ class Watch:
         if is_body(module):
             self.calls.enter_body()
             self.values.lose(module.graph.nodes)
-            return _Run(None, True, tracer)
-        run = _Run(self.calls.enter(module, dynamo=False), False, tracer)
+            return _Run(None, module.graph, tracer)
+        run = _Run(self.calls.enter(module, dynamo=False), None, tracer)
         if run.call is not None:
             run.call.inputs = self.values.taken(tracer, args, kwargs)
         return run
@@ -113,8 +113,10 @@ class Watch:
         """It has run."""
         if run is None:
             return
-        if run.body:
+        if run.body is not None:
             self.calls.leave_body()
+            if not failed:
+                self.values.gave(run.tracer, run.body, result)
         self.calls.leave(run.call, failed=failed)
         if run.call is not None and not failed:
             run.call.outputs = self.values.returned(run.tracer, result)

@@ -25,9 +25,10 @@ class Replacements:
         self.note_identity(new.producer())
 
     def _note_constant(self, old: Any, new: Any) -> None:
-        """What was folded may have computed nothing: a slice of everything, say.
+        """What was folded may have computed nothing: a slice of everything, zeros added to it.
 
-        Then the constant ``new`` holds what was read as well. Now, as the node is about to go.
+        Then the constants ``new`` and what was read hold the same, and either stands for both. Now,
+        as the node is about to go.
         """
         node = old.producer()
         if node is None or new.const_value is None:
@@ -35,6 +36,7 @@ class Replacements:
         for given in node.inputs:
             if given is not None and _alike(given.const_value, new.const_value):
                 self._copies.setdefault(id(given), []).append((old, given))
+                self._copies.setdefault(id(old), []).append((given, old))
 
     def note_identity(self, node: Any) -> None:
         """A node that may hand on what it reads.
