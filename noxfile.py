@@ -279,7 +279,7 @@ def measure_accuracy(session: nox.Session, pins: Pins) -> None:
         *session.posargs,
         *(
             str(ROOT / "tests" / f"test_{name}.py")
-            for name in ("broken_capture", "marker", "oracles_agree", "zoo")
+            for name in ("broken_capture", "call_values", "marker", "oracles_agree", "zoo")
         ),
     )
 
