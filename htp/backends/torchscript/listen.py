@@ -6,6 +6,7 @@ for each module call, notes what is made while an operation is converted, and re
 is written, node for node. No name is ever parsed.
 """
 
+import gc
 from contextlib import contextmanager
 from typing import Any, Iterator, List, Optional
 
@@ -119,13 +120,23 @@ def _recorder(model: Any) -> Recorder:
         return recorder
 
 
+_failed: List[bool] = []
+"""Holds something after an export that failed."""
+
+
 def _around_export(listener: TorchScriptListener, export: Any) -> Any:
     def _export(model: Any, *args: Any, **kwargs: Any) -> Any:
+        if _failed:
+            # Frames that hold each other hold parts of the dead graph until they are collected, and
+            # an object of a new graph at the same address would be taken for a dead one's.
+            _failed.clear()
+            gc.collect()
         try:
             with listener.hearing(model):
                 return export(model, *args, **kwargs)
         except Exception as error:
             let_go(error)
+            _failed.append(True)
             raise
 
     return _export
