@@ -146,9 +146,8 @@ class HoldsItself(nn.Module):
         raise ValueError(f"{len(held)} is of no use")
 
 
-@pytest.mark.parametrize("backend", USABLE)
-def test_a_forward_that_fails_beside_a_list_that_holds_itself(backend):
-    fails(htp.CaptureError, "is of no use", model=HoldsItself(), backend=backend)
+def test_a_forward_that_fails_beside_a_list_that_holds_itself():
+    fails(htp.CaptureError, "is of no use", model=HoldsItself(), backend="torchscript")
 
 
 @pytest.mark.parametrize("backend", USABLE)

@@ -20,11 +20,11 @@ import dataclasses
 import importlib
 import inspect
 import os
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import (
     Any,
-    ContextManager,
     Dict,
     Iterable,
     Iterator,
@@ -175,10 +175,21 @@ def _reported(exporting: bool) -> Iterator[None]:
             setattr(compiler, flag, value)
 
 
-def _uncompiled() -> ContextManager[Any]:
-    """``torch.cond`` and its kin compile what they run, which the watch over the calls prevents."""
+@contextlib.contextmanager
+def _uncompiled() -> Iterator[None]:
+    """``torch.cond`` and its kin compile what they run, which the watch over the calls prevents.
+
+    A release that cannot be told to run them plainly is told to forget what it compiled: else it
+    names the parameters of later exports otherwise than in a fresh process.
+    """
     stance: Any = getattr(getattr(torch, "compiler", None), "set_stance", None)
-    return stance("force_eager") if stance is not None else contextlib.nullcontext()
+    try:
+        with stance("force_eager") if stance is not None else contextlib.nullcontext():
+            yield
+    finally:
+        dynamo = sys.modules.get("torch._dynamo")
+        if stance is None and dynamo is not None:
+            dynamo.reset()
 
 
 def _root_by_position(made: Recorded) -> Recorded:
