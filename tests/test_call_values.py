@@ -27,7 +27,7 @@ NOT_RECORDED = {
     ("torchscript", "scripted_choice"): (_SCRIPTED, None),
     ("fx", "while_loop"): (_BODY, ["step", "step.linear"]),
     ("fx", "scan"): (_BODY, ["step", "step.linear"]),
-    ("fx", "cond"): (_BODY, ["yes", "yes.linear", "no", "no.linear"]),
+    ("fx", "cond"): (_BODY, ["yes", "yes.linear", "no", "no.block", "no.block@1"]),
 }
 """Cases of which a backend sees no arguments: why, and of which modules; None for all."""
 
