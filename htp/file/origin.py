@@ -11,7 +11,6 @@ Schema 1 wrote an entry for each of these: ``pkg.htp.schema`` and so on.
 """
 
 import hashlib
-import mmap
 import os
 import re
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
@@ -31,7 +30,9 @@ _FLAT = {
     f"{keys.PREFIX}{name}": name for name in ("schema", "backend", "torch", "version", "calls")
 }
 _SAMPLES = 256
-"""Bytes that a fingerprint takes of each weight; of data files 64 times as many."""
+"""Bytes that a fingerprint takes of each weight; of data files four times as many pieces."""
+_PIECE = 16
+"""Bytes of a piece."""
 
 
 class Origin(NamedTuple):
@@ -91,10 +92,15 @@ def _step(size: int, samples: int) -> int:
 
 def _sampled(path: str) -> bytes:
     size = os.path.getsize(path) if os.path.isfile(path) else 0
-    if not size:  # which mmap refuses
+    if not size:  # torch writes one beside a model that needs none
         return b""
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return b"%d:" % size + content[:: _step(size, 64 * _SAMPLES)]
+    parts = [b"%d:" % size]
+    # Not mapped into memory: each byte that is looked at would bring its neighbours along.
+    with open(path, "rb", buffering=0) as file:
+        for at in range(0, size, _step(size, 4 * _SAMPLES)):
+            file.seek(at)
+            parts.append(file.read(_PIECE))
+    return b"".join(parts)
 
 
 def read(props: Props) -> List[Origin]:
