@@ -82,10 +82,6 @@ RELEASE: Final[Optional[Version]] = _installed_release()
 """The release that the installed torch is a build of, or None."""
 
 
-def _at_least(minimum: str) -> bool:
-    return RELEASE is not None and Version(minimum) <= RELEASE
-
-
 OLDEST: Final = "1.8"
 """The oldest release that any backend accepts."""
 

@@ -299,28 +299,6 @@ def test_where_it_is_while_it_converts(monkeypatch):
     assert {"0", "1"} <= {path for where in seen for path in paths(where.converting)[-1:]}
 
 
-def test_what_torch_caught_is_not_where_it_failed(monkeypatch):
-    """A conversion asks for another one, which fails, and does without."""
-    seen = []
-
-    def convert(own, *args, **kwargs):
-        if not seen:
-            seen.append(listener.where())
-            with pytest.raises(ZeroDivisionError):
-                utils()._run_symbolic_function(*args, **kwargs)
-            seen.append(listener.where())
-        elif len(seen) == 1:
-            planted()
-        return own(*args, **kwargs)
-
-    converted_by(monkeypatch, convert)
-    with backend().listen() as listener:
-        plain(model())
-        assert listener.where() == htp_nowhere()
-    assert seen[0] == seen[1]
-    assert seen[0].operator
-
-
 class Catching(nn.Module):
     def __init__(self):
         super().__init__()
