@@ -36,10 +36,11 @@ if TYPE_CHECKING:  # what __getattr__ fetches, for those who read types
     from htp.tagged import TaggedModel, load
     from htp.tree import ModuleTree
 
-warn_of_strangers()
+    backend: Optional[str]
+    """Name of the backend that an export takes when none is named, or None. Asked anew each time:
+    a backend may be registered, and ``HTP_BACKEND`` set, after the import."""
 
-backend: Optional[str] = default_name()
-"""Name of the capture backend chosen at import, or None."""
+warn_of_strangers()
 
 # fmt: off
 __all__ = [
@@ -62,6 +63,8 @@ fetched when they are first used, so that the import is cheap."""
 
 
 def __getattr__(name: str) -> Any:
+    if name == "backend":
+        return default_name()
     for home in _HOMES if name in __all__ else ():
         module = import_module(home)
         if name in module.__all__:

@@ -4,18 +4,19 @@ What a row says stands in ``htp.spec``. The built-in rows are here; others come 
 ``register_backend`` and from installed packages.
 """
 
-import importlib
 import os
 import threading
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from functools import partial
+from typing import TYPE_CHECKING, Dict, List, Optional, Set, Tuple
 
 from packaging.version import Version
 
-from htp import torch_release
+from htp import plugins, torch_release
 from htp.errors import BackendUnavailableError, UnsupportedTorchError, did_you_mean
 from htp.spec import EXPORTERS, PROTOCOL, BackendSpec, select
+from htp.usable import usable
 
 if TYPE_CHECKING:
     from htp.backends.base import CaptureBackend
@@ -36,8 +37,6 @@ __all__ = [
     "specs",
 ]
 
-ENTRY_POINTS = "htp.backends"
-
 OVERRIDE = "HTP_BACKEND"
 
 
@@ -47,7 +46,7 @@ class BackendInfo:
 
     Attributes:
         name: its name.
-        torch: the releases that it accepts.
+        torch: the releases that it accepts; "" where its plug-in cannot be loaded.
         usable: whether it can run here.
         reason: why it cannot, or None.
         default: whether it is the one chosen at import.
@@ -82,33 +81,30 @@ _BUILT_IN: Tuple[BackendSpec, ...] = (
 _lock = threading.RLock()
 _registered: Dict[str, BackendSpec] = {spec.name: spec for spec in _BUILT_IN}
 _discovered: List[bool] = []
+_broken: List[BackendInfo] = []
+_said: Set[str] = set()
 
 
 def _discover() -> None:
-    """Add the rows that installed packages announce; a broken one warns and is left out."""
-    from importlib import metadata
-
+    """Add the rows that installed packages announce; a broken one is listed with the reason."""
     with _lock:
         if _discovered:
             return
         _discovered.append(True)
-        found: Any = metadata.entry_points()
-        group = (
-            found.select(group=ENTRY_POINTS)
-            if hasattr(found, "select")
-            else found.get(ENTRY_POINTS, ())
-        )
-        once = {(point.name, point.value): point for point in group}  # a folder may be found twice
-        for _, point in sorted(once.items()):
-            try:
-                register_backend(point.load())
-            except Exception as error:  # a stranger's package may fail in any way
+        for plugin in plugins.announced():
+            _, fault = plugins.attempt(partial(_take, plugin))
+            if fault is not None:
+                reason = f"the plug-in {plugin.value} cannot be loaded: {fault}"
+                _broken.append(BackendInfo(plugin.name, "", False, reason, False))
                 warnings.warn(
-                    f"HTP leaves out the backend plug-in {point.name!r} ({point.value}): "
-                    f"{type(error).__name__}: {error}",
+                    f"HTP leaves out the backend plug-in {plugin.name!r} ({plugin.value}): {fault}",
                     RuntimeWarning,
                     stacklevel=2,
                 )
+
+
+def _take(plugin: plugins.Announced) -> None:
+    register_backend(plugin.load())
 
 
 def register_backend(spec: BackendSpec) -> None:
@@ -141,12 +137,62 @@ def specs() -> List[BackendSpec]:
 
 
 def default_name() -> Optional[str]:
-    """The name of the backend that ``import htp`` chooses.
+    """The name of the backend that an export takes when none is named, or None.
 
-    Plug-ins are not looked for yet, so that the import stays cheap; ``chosen`` takes them into
-    account at the first export.
+    torch is only imported where a probe must decide: for a plug-in that claims this release, and
+    for a release newer than any that was tested.
     """
-    return os.environ.get(OVERRIDE) or select(torch_release.RELEASE, _BUILT_IN)
+    named = os.environ.get(OVERRIDE)
+    if named:
+        return named
+    spec = _default()
+    return spec.name if spec is not None else None
+
+
+def _default() -> Optional[BackendSpec]:
+    """The row that the installed torch selects; one that cannot run gives way to the next.
+
+    Of a tested release the built-in row is not asked whether it can run: its error shall be seen.
+    """
+    release, rows = torch_release.RELEASE, specs()
+    newer = release is not None and (
+        release.release[:2] > Version(torch_release.NEWEST_TESTED).release
+    )
+    first, refused = None, ""
+    while True:
+        name = select(release, rows)
+        spec = next((row for row in rows if row.name == name), None)
+        if spec is None:
+            return first
+        first = first or spec
+        reason = reason_against(spec) if newer or spec not in _BUILT_IN else None
+        if reason is None:
+            if newer or spec is not first:
+                _say_once(_told(spec, newer, refused))
+            return spec
+        refused = refused or f"backend {spec.name!r} cannot run: {reason}"
+        rows.remove(spec)
+
+
+def _told(taken: BackendSpec, newer: bool, refused: str) -> str:
+    """Why another backend than the first, or one that was never tried here, is taken."""
+    parts = [
+        f"torch {torch_release.TORCH} is newer than any that HTP was tested with "
+        f"(up to {torch_release.NEWEST_TESTED})"
+        if newer
+        else "",
+        refused,
+        f"taking backend {taken.name!r}.",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _say_once(text: str) -> None:
+    with _lock:
+        if text in _said:
+            return
+        _said.add(text)
+    warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
 def _find(name: str) -> BackendSpec:
@@ -187,8 +233,10 @@ def chosen(name: Optional[str] = None) -> BackendSpec:
     if release is None or not any(spec.accepts(release) for spec in specs()):
         raise _refusal()
     if name is None:
-        default = select(release, specs())
-        return _newest_usable(_find(str(default)))
+        default = _default()
+        if default is None:
+            raise _refusal()
+        return default
     spec = _find(name)
     if not spec.accepts(release):
         raise BackendUnavailableError(
@@ -198,29 +246,13 @@ def chosen(name: Optional[str] = None) -> BackendSpec:
     return spec
 
 
-def _newest_usable(spec: BackendSpec) -> BackendSpec:
-    """For a torch newer than any tested: say so once, and take the newest backend that can run."""
-    release = torch_release.RELEASE
-    if release is None or release.release[:2] <= Version(torch_release.NEWEST_TESTED).release:
-        return spec
-    candidates = [spec] + [row for row in reversed(specs()) if row != spec and row.accepts(release)]
-    usable = next((row for row in candidates if reason_against(row) is None), spec)
-    warnings.warn(
-        f"torch {torch_release.TORCH} is newer than any that HTP was tested with "
-        f"(up to {torch_release.NEWEST_TESTED}); taking backend {usable.name!r}.",
-        RuntimeWarning,
-        stacklevel=2,
-    )
-    return usable
-
-
 def load(spec: BackendSpec) -> "CaptureBackend":
     """Import the backend of a row and ask its probe.
 
     Raises:
         BackendUnavailableError: it cannot be imported, or its probe says why it cannot run.
     """
-    reason = reason_against(spec)
+    backend, reason = usable(spec)
     if reason is not None:
         others = [row.name for row in specs() if row != spec and reason_against(row) is None]
         hint = "run 'htp doctor' for the state of every backend and companion."
@@ -229,36 +261,13 @@ def load(spec: BackendSpec) -> "CaptureBackend":
         raise BackendUnavailableError(
             f"Backend {spec.name!r} cannot run on torch {torch_release.TORCH}: {reason}", hint
         )
-    return _instance(spec)
-
-
-def _instance(spec: BackendSpec) -> "CaptureBackend":
-    module, _, attribute = spec.target.partition(":")
-    backend: CaptureBackend = getattr(importlib.import_module(module), attribute)()
-    return backend
+    loaded: CaptureBackend = backend
+    return loaded
 
 
 def reason_against(spec: BackendSpec) -> Optional[str]:
     """Why a backend cannot run on the installed torch, in one line, or None when it can."""
-    release = torch_release.RELEASE
-    if torch_release.TORCH is None:
-        return "torch is not installed"
-    if release is None:
-        return f"torch calls itself {torch_release.TORCH!r}, which is not a version"
-    if not spec.accepts(release):
-        return f"needs torch{spec.torch}"
-    if spec.protocol != PROTOCOL:
-        return (
-            f"speaks version {spec.protocol} of the backend protocol, HTP speaks {PROTOCOL} "
-            "(htp.backends.base)"
-        )
-    if spec.exporter not in EXPORTERS:
-        return f"listens to {spec.exporter!r}; torch's exporters are {' and '.join(EXPORTERS)}"
-    try:
-        return _instance(spec).probe()
-    except (ImportError, OSError) as error:  # OSError: a library of torch's cannot be loaded
-        hint = f" (install {spec.install})" if spec.install else ""
-        return f"cannot be imported: {error}{hint}"
+    return usable(spec)[1]
 
 
 def available_backends() -> List[BackendInfo]:
@@ -266,12 +275,11 @@ def available_backends() -> List[BackendInfo]:
 
     This imports torch, because each backend's probe looks at what it needs.
     """
-    rows = specs()
-    default = os.environ.get(OVERRIDE) or select(torch_release.RELEASE, rows)
+    rows, default = specs(), default_name()
     infos = []
     for spec in rows:
         reason = reason_against(spec)
         infos.append(
             BackendInfo(spec.name, spec.torch, reason is None, reason, spec.name == default)
         )
-    return infos
+    return [*infos, *_broken]

@@ -50,6 +50,7 @@ def table(monkeypatch):
     """The built-in rows, in a table that may be written to."""
     monkeypatch.setattr(registry, "_registered", {spec.name: spec for spec in registry._BUILT_IN})
     monkeypatch.setattr(registry, "_discovered", [True])
+    monkeypatch.setattr(registry, "_said", set())
     monkeypatch.delenv(registry.OVERRIDE, raising=False)
     return registry._registered
 
@@ -105,10 +106,83 @@ def test_backends_lists_every_row_and_one_default():
         assert info.torch.startswith(">=")
 
 
+class Deaf:
+    """A backend that could listen."""
+
+    def probe(self):
+        return None
+
+    def listen(self):
+        raise NotImplementedError
+
+
+class ProbeRaises(Deaf):
+    def probe(self):
+        raise RuntimeError("no\naccelerator")
+
+
+class ProbeExits(Deaf):
+    def probe(self):
+        sys.exit("no licence")
+
+
+class ProbeSaysNothing(Deaf):
+    def probe(self):
+        return ""
+
+
+class LacksProbe:
+    pass
+
+
+class LacksListen:
+    def probe(self):
+        return None
+
+
+class CannotBeMade(Deaf):
+    def __init__(self):
+        sys.exit(3)
+
+
+STRANGERS = [
+    (ProbeRaises, "its probe failed: RuntimeError: no accelerator"),
+    (ProbeExits, "its probe failed: SystemExit: no licence"),
+    (ProbeSaysNothing, "its probe gives no reason"),
+    (LacksProbe, "its probe failed: AttributeError: 'LacksProbe' object has no attribute 'probe'"),
+    (LacksListen, "it has no listen()"),
+    (CannotBeMade, "cannot be made: SystemExit: 3"),
+]
+
+
+def own(kind, **more):
+    return row(target=f"{__name__}:{kind.__name__}", **more)
+
+
 def test_register_backend(table):
-    htp.register_backend(row(default_since="1.8"))
+    before = htp.backend
+    htp.register_backend(own(Deaf, default_since="1.8"))
     assert registry.chosen().name == "mine"
-    assert htp.available_backends()[-1].reason == "cannot be imported: No module named 'mine'"
+    assert htp.backend == "mine" != before
+    assert [info.name for info in htp.available_backends() if info.default] == ["mine"]
+
+
+@pytest.mark.parametrize(("kind", "reason"), STRANGERS)
+def test_a_plug_in_that_fails_is_listed_and_the_others_work(table, kind, reason):
+    """Also where it claims to be the default of this torch."""
+    before = htp.backend
+    htp.register_backend(own(kind, default_since="1.8"))
+    with pytest.warns(RuntimeWarning) as caught:
+        infos = htp.available_backends()
+    assert [str(w.message) for w in caught] == [
+        f"backend 'mine' cannot run: {reason}; taking backend {before!r}."
+    ]
+    assert infos[-1] == htp.BackendInfo("mine", ">=1.8", False, reason, False)
+    assert [info.name for info in infos if info.default] == [before]
+    assert htp.backend == before == registry.chosen().name
+    with pytest.raises(htp.BackendUnavailableError) as failed:
+        registry.load(registry.chosen("mine"))
+    assert reason in str(failed.value)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +271,12 @@ def test_a_backend_for_other_releases_is_refused(table):
 
 def test_a_torch_newer_than_any_tested_warns_and_goes_on(table, monkeypatch):
     monkeypatch.setattr(torch_release, "NEWEST_TESTED", "1.4")
-    with pytest.warns(RuntimeWarning, match="newer than any that HTP was tested with"):
-        name = registry.chosen().name
-    assert name == htp.backend
+    with pytest.warns(RuntimeWarning) as caught:
+        names = [registry.chosen().name, registry.chosen().name, htp.backend]
+    assert len(set(names)) == 1
+    texts = [str(warning.message) for warning in caught]
+    assert len(texts) == 1, "said once"
+    assert "newer than any that HTP was tested with" in texts[0]
 
 
 def test_the_newest_tested_torch_does_not_warn(table, monkeypatch):
@@ -221,8 +298,16 @@ print([text for text in texts if "HTP leaves out" in text])
 """
 
 
-def test_a_broken_entry_point_warns_and_is_left_out(tmp_path):
-    (tmp_path / "broken_plugin.py").write_text("raise OSError('no accelerator')\n")
+@pytest.mark.parametrize(
+    ("does", "fault"),
+    [
+        ("raise OSError('no accelerator')", "OSError: no accelerator"),
+        ("raise SystemExit('no licence')", "SystemExit: no licence"),
+        ("SPEC = 1", "TypeError: register_backend takes an htp.BackendSpec, found int"),
+    ],
+)
+def test_a_broken_entry_point_warns_and_is_listed(tmp_path, does, fault):
+    (tmp_path / "broken_plugin.py").write_text(f"{does}\n")
     info = tmp_path / "broken_plugin-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-plugin\nVersion: 1.0\n")
@@ -235,5 +320,5 @@ def test_a_broken_entry_point_warns_and_is_left_out(tmp_path):
         check=True,
     )
     names, texts = done.stdout.splitlines()[-2:]
-    assert names == str([info.name for info in htp.available_backends()])
-    assert "'broken' (broken_plugin:SPEC): OSError: no accelerator" in texts
+    assert names == str([*(info.name for info in htp.available_backends()), "broken"])
+    assert f"'broken' (broken_plugin:SPEC): {fault}" in texts

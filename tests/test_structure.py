@@ -41,7 +41,7 @@ ROOMS = {
     # from what was asked to torch's exporter: it asks what this one takes and which opset it wrote
     "htp.arguments": ("htp.backends.common.facts", "htp.file.wire", *LEAVES),
     # names backends by strings, and knows their type only
-    "htp.registry": ("htp.backends.base", "htp.spec", *LEAVES),
+    "htp.registry": ("htp.backends.base", "htp.plugins", "htp.spec", "htp.usable", *LEAVES),
     # each mechanism by itself: never another one, nor arguments, file and tagged
     "htp.backends.*": ("htp.backends.base", "htp.backends.common", *HEARD, *LEAVES),
     # what every mechanism needs
@@ -57,6 +57,8 @@ ROOMS = {
     # records and what follows from them: no torch, no onnx
     "htp.graph": LEAVES,
     # a row says of a release whether it is its own
+    "htp.usable": ("htp.plugins", "htp.spec", *LEAVES),
+    "htp.plugins": (),
     "htp.spec": (),
     "htp.neighbours": (),
     # values and facts know nothing of who uses them
