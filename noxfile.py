@@ -306,6 +306,34 @@ def fuzz(session: nox.Session) -> None:
         )
 
 
+MODULE_DB_ON = ("1.13", "2.4", "2.6", "2.9", "2.15")
+"""Where torch's own database of modules is tried: both ends of what has one, and where torch's
+exporters changed."""
+
+
+def modules_on(pins: Pins) -> None:
+    """Define the session that exports torch's own database of modules on one torch release."""
+
+    @nox.session(
+        name=f"modules-torch{pins.release}", python=interpreter(pins.python) or pins.python
+    )
+    def session_of_release(session: nox.Session) -> None:
+        with disposable(session):
+            test = nox.project.dependency_groups(GROUPS, "test")
+            install(session, pins, *test, "expecttest")  # which torch's database needs
+            session.run(
+                *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-s"),
+                *("-m", "module_db", *session.posargs, str(ROOT / "tests" / "test_module_db.py")),
+            )
+
+    session_of_release.__doc__ = f"torch {pins.release}'s own database of modules."
+
+
+for _pins in PINS:
+    if _pins.release in MODULE_DB_ON:
+        modules_on(_pins)
+
+
 def run_benchmark(session: nox.Session, name: str, pins: Optional[Pins] = None) -> None:
     """Run a file of benchmarks/ on a pinned torch, or on the newest that the Python can have."""
     with disposable(session):
