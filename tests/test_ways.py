@@ -800,6 +800,38 @@ def test_who_ran_it_owns_it(name, backend):
     assert wrong(tagged, row.owner) == []
 
 
+class CallsTwice(nn.Module):
+    def __init__(self, a):
+        super().__init__()
+        self.a = a
+
+    def forward(self, x):
+        return torch.relu(self.a(torch.relu(self.a(x))))
+
+
+def with_constants(x):
+    return x * 2.5 + torch.arange(4) + torch.tensor(1.5)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    "register",
+    [
+        lambda a: a.register_forward_hook(lambda module, args, y: with_constants(y)),
+        lambda a: a.register_forward_pre_hook(lambda module, args: (with_constants(args[0]),)),
+    ],
+    ids=["hook", "pre_hook"],
+)
+def test_what_a_hook_makes_is_of_the_call_that_it_ran_in(register, backend):
+    model = CallsTwice(hooked(register)).eval()
+    tagged = htp.export(model, (torch.randn(2, 4),), io.BytesIO(), backend=backend)
+    owners = {"": [], "a": [], "a@1": []}
+    for node, tag in tagged.nodes():
+        owners[str(tag.owner)].append(node.op_type)
+    assert set(owners[""]) == {"Relu"}
+    assert sorted(owners["a"]) == sorted(owners["a@1"]) or backend == "fx"  # which merges constants
+
+
 def test_every_way_has_a_name_and_every_refusal_a_way():
     assert len(WAYS) >= 49
     assert {row["way"] for row in REFUSED} <= set(WAYS)
