@@ -142,13 +142,8 @@ class _Watch:
         self.marks.append(Mark(factor, self.active[-1].short, digest))
 
 
-@contextlib.contextmanager
-def watched(model: nn.Module) -> Iterator[_Watch]:
-    """Record every call of the model's modules that this thread makes."""
-    watch = _Watch(model)
+def _around_call(watch: _Watch, original: Any) -> Any:
     thread = threading.get_ident()
-    original: Any = nn.Module.__call__
-    plain_look_up: Any = nn.Module.__getattr__
 
     def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if id(module) not in watch.names or threading.get_ident() != thread:
@@ -159,22 +154,33 @@ def watched(model: nn.Module) -> Iterator[_Watch]:
         finally:
             watch.leave()
 
+    return call
+
+
+def _around_look_up(watch: _Watch, original: Any) -> Any:
     def look_up(module: nn.Module, name: str) -> Any:
-        found = plain_look_up(module, name)
+        found = original(module, name)
         if isinstance(found, nn.Module) and id(module) in watch.names:
             watch.reach(module, name, found)
         return found
 
+    return look_up
+
+
+@contextlib.contextmanager
+def watched(model: nn.Module) -> Iterator[_Watch]:
+    """Record every call of the model's modules that this thread makes."""
+    watch = _Watch(model)
+    plain: Any = nn.Module.__call__, nn.Module.__getattr__
     marked = [module for _, module in modules_of(model) if isinstance(module, Marked)]
-    nn.Module.__call__ = call
-    nn.Module.__getattr__ = look_up
+    nn.Module.__call__ = _around_call(watch, plain[0])
+    nn.Module.__getattr__ = _around_look_up(watch, plain[1])
     for module in marked:
         module.log = watch.log
     try:
         yield watch
     finally:
-        nn.Module.__call__ = original
-        nn.Module.__getattr__ = plain_look_up
+        nn.Module.__call__, nn.Module.__getattr__ = plain
         for module in marked:
             module.__dict__.pop("log", None)
 

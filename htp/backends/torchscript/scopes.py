@@ -20,6 +20,7 @@ are marked as well:
 """
 
 import re
+from threading import get_ident
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from htp.backends.common.faults import Faults
@@ -36,6 +37,7 @@ class CallLog:
 
     Attributes:
         names: the paths of the model's modules.
+        thread: the thread that exports; what others call is not the model's forward pass.
         stacks: the stack of each call.
         marked: whether calls are marked in the graph: of modules with hooks, of scripted functions.
         faults: what went wrong in the recording of the export.
@@ -43,6 +45,7 @@ class CallLog:
 
     def __init__(self, names: ModuleNames) -> None:
         self.names = names
+        self.thread = get_ident()
         self.stacks: List[Stack] = []
         self._counts: Dict[int, int] = {}
         self._running: List[int] = []
@@ -170,7 +173,7 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
 
     def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
         state = tracing_state()
-        if state is None or module not in log.names:
+        if state is None or module not in log.names or get_ident() != log.thread:
             return call(module, *args, **kwargs)
         token = log.begin(module)
         if token is None:
@@ -196,7 +199,7 @@ def watched_function(call: Callable[..., Any], log: CallLog, torch: Any) -> Call
     def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
         state = tracing_state()
         token = log.innermost()
-        if state is None or token is None:
+        if state is None or token is None or get_ident() != log.thread:
             return call(*args, **kwargs)
         return _between_marks(log, state.graph(), token, call, args, kwargs)
 
