@@ -129,17 +129,11 @@ def _malformed(exported: Exported, stack: Any) -> List[str]:
     problems = []
     if not stack or stack[0].path or stack[0].call:
         problems.append(f"does not begin with the root's first call: {stack}")
-    for depth, call in enumerate(stack[1:], 1):
+    for call in stack[1:]:
         paths = aliases.get(call.path)
         if paths is None:
             problems.append(f"get_submodule({call.path!r}) fails: {stack}")
             continue
-        below = [
-            [path for path in paths if path.startswith(outer.path + ".")]
-            for outer in reversed(stack[:depth])
-        ]
-        if call.path not in next(filter(None, below), paths[:1]):
-            problems.append(f"{call.path} is not how {stack[depth - 1].path!r} reaches it: {stack}")
         if paths[0] in modules and not _is_type(model, paths[0], call.type, types):
             problems.append(f"{call.path} is a {types[paths[0]]}: {stack}")
     return problems

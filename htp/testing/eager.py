@@ -1,7 +1,9 @@
 """The truth, from an eager run that HTP has no part in.
 
 ``nn.Module.__call__`` is wrapped while the model runs once in plain PyTorch: that is what a module
-call is. Nothing here is shared with a capture backend, and no exporter is involved.
+call is. ``nn.Module.__getattr__`` is wrapped as well, which is how a module reaches another: of a
+module that has several names it tells the one that was really used. Nothing here is shared with a
+capture backend, and no exporter is involved.
 """
 
 import contextlib
@@ -76,7 +78,7 @@ def names_by_module(model: nn.Module) -> Dict[int, List[str]]:
 
 
 class _Watch:
-    """Follows the module calls of a model."""
+    """Follows the module calls of a model, and the attributes through which modules are reached."""
 
     def __init__(self, model: nn.Module) -> None:
         self.names = names_by_module(model)
@@ -84,11 +86,39 @@ class _Watch:
         self.active: List[Call] = []
         self.marks: List[Mark] = []
         self.stacks: List[Tuple[Call, ...]] = []
+        self._modules = dict(modules_of(model))
+        self._reached: Dict[int, Tuple[nn.Module, str]] = {}
+        self._running: List[nn.Module] = []
+
+    def reach(self, parent: nn.Module, name: str, child: nn.Module) -> None:
+        """``parent`` looked up its attribute ``name``, which is ``child``.
+
+        Of two names of one parent the first one stands for both.
+        """
+        same = (other for other, module in parent._modules.items() if module is child)
+        self._reached[id(child)] = parent, next(same, name)
 
     def path(self, module: nn.Module) -> str:
-        """The alias below the innermost enclosing call that has one, else the first name."""
+        """The name through which a module was reached, or the first one where nobody saw it."""
         names = self.names[id(module)]
-        for call in reversed(self.active):
+        if len(names) == 1:
+            return names[0]
+        for running, call in zip(reversed(self._running), reversed(self.active)):
+            if module is running:
+                return call.path
+        parent, name = self._reached.get(id(module), (None, ""))
+        if parent is not None:
+            above = self.path(parent)
+            return f"{above}.{name}" if above else name
+        # An item of a list, whose attribute was looked up, or of the sequence that is running.
+        for name in names:
+            above, _, item = name.rpartition(".")
+            holder = self._modules[above]
+            listed = isinstance(holder, (nn.ModuleList, nn.ModuleDict))
+            if (listed and id(holder) in self._reached) or holder in self._running[-1:]:
+                above = self.path(holder)
+                return f"{above}.{item}" if above else item
+        for call in reversed(self.active):  # lent: nobody looked it up
             below = [name for name in names if name.startswith(call.path + ".")]
             if below:
                 return below[0]
@@ -98,7 +128,13 @@ class _Watch:
         call = self.counts.get(id(module), 0)
         self.counts[id(module)] = call + 1
         self.active.append(Call(self.path(module), type_name(module), call))
+        self._running.append(module)
+        self._reached.pop(id(module), None)  # who keeps it and calls it again is not seen
         self.stacks.append(tuple(self.active))
+
+    def leave(self) -> None:
+        self.active.pop()
+        self._running.pop()
 
     def log(self, factor: float, value: torch.Tensor) -> None:
         array = value.detach().double().cpu().numpy()
@@ -106,12 +142,8 @@ class _Watch:
         self.marks.append(Mark(factor, self.active[-1].short, digest))
 
 
-@contextlib.contextmanager
-def watched(model: nn.Module) -> Iterator[_Watch]:
-    """Record every call of the model's modules that this thread makes."""
-    watch = _Watch(model)
+def _around_call(watch: _Watch, original: Any) -> Any:
     thread = threading.get_ident()
-    original: Any = nn.Module.__call__
 
     def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if id(module) not in watch.names or threading.get_ident() != thread:
@@ -120,16 +152,35 @@ def watched(model: nn.Module) -> Iterator[_Watch]:
         try:
             return original(module, *args, **kwargs)
         finally:
-            watch.active.pop()
+            watch.leave()
 
+    return call
+
+
+def _around_look_up(watch: _Watch, original: Any) -> Any:
+    def look_up(module: nn.Module, name: str) -> Any:
+        found = original(module, name)
+        if isinstance(found, nn.Module) and id(module) in watch.names:
+            watch.reach(module, name, found)
+        return found
+
+    return look_up
+
+
+@contextlib.contextmanager
+def watched(model: nn.Module) -> Iterator[_Watch]:
+    """Record every call of the model's modules that this thread makes."""
+    watch = _Watch(model)
+    plain: Any = nn.Module.__call__, nn.Module.__getattr__
     marked = [module for _, module in modules_of(model) if isinstance(module, Marked)]
-    nn.Module.__call__ = call
+    nn.Module.__call__ = _around_call(watch, plain[0])
+    nn.Module.__getattr__ = _around_look_up(watch, plain[1])
     for module in marked:
         module.log = watch.log
     try:
         yield watch
     finally:
-        nn.Module.__call__ = original
+        nn.Module.__call__, nn.Module.__getattr__ = plain
         for module in marked:
             module.__dict__.pop("log", None)
 

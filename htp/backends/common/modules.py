@@ -15,8 +15,10 @@ class ModuleNames:
     def __init__(self, root: Any) -> None:
         self.paths: Dict[int, List[str]] = {}
         self._keep = root  # ids are only unique while the objects live
+        self._modules: Dict[str, Any] = {}
         for path, module in _registered(root):
             self.paths.setdefault(id(module), []).append(path)
+            self._modules[path] = module
 
     def __contains__(self, module: Any) -> bool:
         return id(module) in self.paths
@@ -24,15 +26,32 @@ class ModuleNames:
     def path(self, module: Any, enclosing: Stack) -> str:
         """The path through which the running call reached a module.
 
-        The alias below the innermost enclosing call that has one, else the first registered name.
+        Of several aliases it is the one that the innermost enclosing call holds itself, directly or
+        in a list; else the first one below the innermost enclosing call that has one; else the
+        first registered name.
+
+        ``c = C(x); x = x``: where the root calls ``self.x``, it is ``x``, and within ``c``'s call
+        it is ``c.x``.
         """
         paths = self.paths[id(module)]
-        if len(paths) > 1:
-            for call in reversed(enclosing):
-                below = [p for p in paths if not call.path or p.startswith(call.path + ".")]
-                if below and call.path:
-                    return below[0]
+        if len(paths) == 1:
+            return paths[0]
+        if enclosing:
+            for path in paths:
+                if path and self._holder(path) == enclosing[-1].path:
+                    return path
+        for call in reversed(enclosing):
+            below = [path for path in paths if call.path and path.startswith(call.path + ".")]
+            if below:
+                return below[0]
         return paths[0]
+
+    def _holder(self, path: str) -> str:
+        """The path of the module that reaches this one: lists that cannot be called are passed."""
+        holder = path.rpartition(".")[0]
+        while holder and not _can_be_called(self._modules[holder]):
+            holder = holder.rpartition(".")[0]
+        return holder
 
     def tensors(self) -> Dict[str, Tuple[str, ...]]:
         """For each parameter's or buffer's full name: all names of that tensor, itself first."""
@@ -68,6 +87,15 @@ def _registered(root: Any) -> List[Tuple[str, Any]]:
 
     enter(root, "", ())
     return found
+
+
+def _can_be_called(module: Any) -> bool:
+    """Whether a module has a ``forward`` of its own: lists of modules have none."""
+    from torch import nn
+
+    if isinstance(module, (nn.ModuleList, nn.ModuleDict)):
+        return type(module).forward not in (nn.ModuleList.forward, nn.ModuleDict.forward)
+    return True
 
 
 def type_name(module: Any) -> str:

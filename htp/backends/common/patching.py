@@ -8,8 +8,10 @@ import importlib
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from threading import get_ident
-from typing import Any, Callable, Iterable, Iterator, List, Tuple
+from threading import RLock, get_ident
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Tuple
+
+from htp.backends.common.apart import own_value, set_apart
 
 __all__ = ["Around", "PatchPoint", "installed", "missing", "only_here", "replaced"]
 
@@ -30,12 +32,14 @@ class PatchPoint:
             that has the same object under it.
         around: from what an export is recorded in, and the plain object, to what stands in for it.
         needed: the backend cannot run without it; else it is replaced where torch has it.
+        apart: it is state of torch's that other threads may set as well (``set_apart``).
     """
 
     name: str
     holders: Tuple[str, ...]
     around: Around
     needed: bool = True
+    apart: bool = False
 
     def held(self) -> List[Any]:
         """The holders that have the name, the best first; all of them hold the same object."""
@@ -98,11 +102,27 @@ def installed(points: Iterable[PatchPoint], record: Any) -> Iterator[None]:
     with ExitStack() as stack:
         for point in points:
             holders = point.held()
-            if holders:
+            if holders and point.apart:
+                value = point.around(record, own_value(holders[0]))
+                stack.enter_context(set_apart(holders[0], point.name, value))
+            elif holders:
                 new = point.around(record, vars(holders[0])[point.name])
                 for holder in holders:
                     stack.enter_context(replaced(holder, point.name, new))
         yield
+
+
+class _Layer:
+    """One replacement, and what its end puts back."""
+
+    def __init__(self, value: Any, before: Any) -> None:
+        self.value = value
+        self.before = before
+
+
+_lock = RLock()
+_layers: Dict[Tuple[int, str], List[_Layer]] = {}
+"""The replacements of each name, the latest last."""
 
 
 @contextmanager
@@ -111,21 +131,31 @@ def replaced(target: Any, name: str, value: Any) -> Iterator[Any]:
 
     A module that was first imported meanwhile may have taken the new value by that name (torch 2.5
     imports ``torch.onnx.__init__`` a second time for a custom ``autograd.Function``); it gets the
-    old one, too.
+    old one, too. Threads may leave in another order than they came.
 
     Yields:
         What was there before.
     """
-    before = vars(target).get(name, _MISSING)
+    with _lock:
+        layer = _Layer(value, vars(target).get(name, _MISSING))
+        layers = _layers.setdefault((id(target), name), [])
+        layers.append(layer)
+        setattr(target, name, value)
     known = set(sys.modules)
-    setattr(target, name, value)
     try:
-        yield None if before is _MISSING else before
+        yield None if layer.before is _MISSING else layer.before
     finally:
-        if before is _MISSING:
-            delattr(target, name)
-        else:
-            setattr(target, name, before)
-            for module in [sys.modules[other] for other in set(sys.modules) - known]:
-                if getattr(module, "__dict__", {}).get(name) is value:
-                    setattr(module, name, before)
+        with _lock:
+            above = layers.index(layer) + 1
+            if above < len(layers):  # of another thread, which ends later
+                layers[above].before = layer.before
+            elif layer.before is _MISSING:
+                delattr(target, name)
+            else:
+                setattr(target, name, layer.before)
+                for module in [sys.modules[other] for other in set(sys.modules) - known]:
+                    if getattr(module, "__dict__", {}).get(name) is value:
+                        setattr(module, name, layer.before)
+            layers.remove(layer)
+            if not layers:
+                del _layers[id(target), name]

@@ -8,6 +8,7 @@ is written, node for node. No name is ever parsed.
 
 import gc
 from contextlib import contextmanager
+from threading import get_ident
 from typing import Any, Iterator, List, Optional
 
 from htp.backends.base import Heard, Listener, Where
@@ -60,6 +61,7 @@ class TorchScriptListener:
     def __init__(self) -> None:
         self._ended: List[Heard] = []
         self._recorder: Optional[Recorder] = None
+        self._running: Optional[Recorder] = None
 
     def take(self) -> List[Heard]:
         """The exports that ended since this was last asked, in order."""
@@ -70,16 +72,27 @@ class TorchScriptListener:
         """What the export is busy with, or where it failed."""
         return self._recorder.where() if self._recorder else Where()
 
+    def busy_elsewhere(self) -> bool:
+        """Whether an export of another thread is being heard, which this one disturbs."""
+        running = self._running
+        if running is None or running.thread == get_ident():
+            return False
+        running.faults.keep(_disturbed(), "listen")
+        return True
+
     @contextmanager
     def hearing(self, model: Any) -> Iterator[None]:
         """Record the export that runs meanwhile."""
-        outer, self._recorder = self._recorder, _recorder(model)
-        recorder = self._recorder
+        outer, recorder = (self._recorder, self._running), _recorder(model)
+        self._recorder = self._running = recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
-        with inside, installed(POINTS, recorder), outside, marked(model, recorder):
-            yield
-        self._recorder = outer
+        try:
+            with inside, installed(POINTS, recorder), outside, marked(model, recorder):
+                yield
+        finally:
+            self._running = outer[1]
+        self._recorder = outer[0]
         self._ended.append(HeardExport(model, recorder, taken))
 
 
@@ -120,12 +133,21 @@ def _recorder(model: Any) -> Recorder:
         return recorder
 
 
+def _disturbed() -> CaptureError:
+    return CaptureError(
+        "Another thread exported at the same time, and the exporter keeps its state in globals.",
+        "export again while no other thread does.",
+    )
+
+
 _failed: List[bool] = []
 """Holds something after an export that failed."""
 
 
 def _around_export(listener: TorchScriptListener, export: Any) -> Any:
     def _export(model: Any, *args: Any, **kwargs: Any) -> Any:
+        if listener.busy_elsewhere():
+            return export(model, *args, **kwargs)
         if _failed:
             # Frames that hold each other hold parts of the dead graph until they are collected, and
             # an object of a new graph at the same address would be taken for a dead one's.

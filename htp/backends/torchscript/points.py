@@ -5,11 +5,12 @@ https://github.com/pytorch/pytorch/blob/v2.0.1/torch/onnx/utils.py (``_optimize_
 ``_model_to_graph``) has the passes in their order.
 """
 
+from threading import get_ident
 from typing import Any, Callable, Iterator, Tuple
 
-from htp.backends.common.patching import PatchPoint
+from htp.backends.common.patching import PatchPoint, only_here
 from htp.backends.torchscript.recorder import Recorder
-from htp.backends.torchscript.scopes import TraceModuleMap, watched_call
+from htp.backends.torchscript.scopes import TraceModuleMap, watched_call, watched_function
 
 __all__ = ["PASSES", "POINTS", "UTILS", "entrance"]
 
@@ -49,6 +50,12 @@ def _around_call(recorder: Recorder, call: Any) -> Any:
     import torch
 
     return watched_call(call, recorder.log, torch)
+
+
+def _around_function(recorder: Recorder, call: Any) -> Any:
+    import torch
+
+    return watched_function(call, recorder.log, torch)
 
 
 def _around_optimizing(recorder: Recorder, optimize: Any) -> Any:
@@ -92,10 +99,13 @@ def _around_each_conversion(recorder: Recorder, run: Any) -> Any:
     import torch
 
     kind = torch._C.Node
+    thread = recorder.thread
     at = 0
 
     def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
         nonlocal at
+        if get_ident() != thread:
+            return run(*args, **kwargs)
         given = [*args, *kwargs.values()] if kwargs else args
         if at >= len(given) or not isinstance(given[at], kind):
             places = [place for place, value in enumerate(given) if isinstance(value, kind)]
@@ -162,10 +172,11 @@ def _after_inlining(recorder: Recorder, copy_inlined: Any) -> Any:
 
 
 def _points() -> Iterator[PatchPoint]:
-    yield PatchPoint("_trace_module_map", ("torch.jit._trace",), _stand_in)
-    yield PatchPoint("_setup_trace_module_map", UTILS, _around_setup, needed=False)
+    yield PatchPoint("_trace_module_map", ("torch.jit._trace",), _stand_in, apart=True)
+    yield PatchPoint("_setup_trace_module_map", UTILS, only_here(_around_setup), needed=False)
     yield PatchPoint("__call__", ("torch.nn:Module",), _around_call)
-    yield PatchPoint("_optimize_graph", UTILS, _around_optimizing)
+    yield PatchPoint("__call__", ("torch._C:ScriptFunction",), _around_function)
+    yield PatchPoint("_optimize_graph", UTILS, only_here(_around_optimizing))
     # Passes that make nodes anew and, on old releases, without a scope.
     for name in (
         "_jit_pass_onnx_remove_inplace_ops_for_onnx",
@@ -173,9 +184,9 @@ def _points() -> Iterator[PatchPoint]:
         "_jit_pass_fuse_addmm",
         "_jit_pass_onnx_preprocess",
     ):
-        yield PatchPoint(name, PASSES, _before_rewriting, needed=False)
-    yield PatchPoint("_jit_pass_cse", PASSES, _around_merging)
-    yield PatchPoint("_jit_pass_onnx", PASSES, _around_conversion)
+        yield PatchPoint(name, PASSES, only_here(_before_rewriting), needed=False)
+    yield PatchPoint("_jit_pass_cse", PASSES, only_here(_around_merging))
+    yield PatchPoint("_jit_pass_onnx", PASSES, only_here(_around_conversion))
     # The C++ side takes it from torch.onnx from 1.13 on, and from torch.onnx.utils before.
     yield PatchPoint("_run_symbolic_function", (*UTILS, "torch.onnx"), _around_each_conversion)
     for name, around in (
@@ -183,10 +194,10 @@ def _points() -> Iterator[PatchPoint]:
         ("_jit_pass_onnx_peephole", _around_rewriting),
         ("_jit_pass_onnx_eval_peephole", _around_fusing),
     ):
-        yield PatchPoint(name, PASSES, around)
-    yield PatchPoint("_jit_pass_canonicalize", PASSES, _around_copying)
-    yield PatchPoint("_propagate_and_assign_input_shapes", PASSES, _after_inlining)
-    yield PatchPoint("_model_to_graph", UTILS, _after_all)
+        yield PatchPoint(name, PASSES, only_here(around))
+    yield PatchPoint("_jit_pass_canonicalize", PASSES, only_here(_around_copying))
+    yield PatchPoint("_propagate_and_assign_input_shapes", PASSES, only_here(_after_inlining))
+    yield PatchPoint("_model_to_graph", UTILS, only_here(_after_all))
 
 
 POINTS = tuple(_points())

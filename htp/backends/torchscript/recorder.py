@@ -43,6 +43,7 @@ class Recorder:
 
     Attributes:
         log: the module calls.
+        thread: the thread that exports.
         model: what is exported.
         markers: the markers in a scripted model, else None.
         reader: how the graph is read.
@@ -52,6 +53,7 @@ class Recorder:
 
     def __init__(self, log: CallLog, model: Any) -> None:
         self.log = log
+        self.thread = log.thread
         self.model = model
         self.markers: Optional[scripted.Markers] = None
         self.final: Any = None
@@ -80,8 +82,11 @@ class Recorder:
         Raises:
             CaptureError: something did.
         """
-        if self.faults.first is not None:
-            raise failure(self.faults.first, self.faults.step) from self.faults.first
+        fault = self.faults.first
+        if isinstance(fault, CaptureError):
+            raise fault
+        if fault is not None:
+            raise failure(fault, self.faults.step) from fault
 
     def _compare_every_pass(self) -> EveryPass:
         self.reader = EveryPass(self.log)
@@ -99,7 +104,7 @@ class Recorder:
     @heard
     def before_optimizing(self, graph: Any) -> None:
         """The traced or inlined graph is about to be optimised."""
-        if self.log.hooked and isinstance(self.reader, ScopesFirst):
+        if self.log.marked and isinstance(self.reader, ScopesFirst):
             self._compare_every_pass()
         self.reader.begin(graph)
 

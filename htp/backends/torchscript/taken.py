@@ -3,9 +3,10 @@
 A fault here never reaches torch: the pass runs all the same, and ``records`` raises what it was.
 """
 
+from threading import get_ident
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from htp.backends.common.patching import PatchPoint
+from htp.backends.common.patching import PatchPoint, only_here
 from htp.backends.torchscript.following import Following
 from htp.backends.torchscript.points import PASSES, UTILS
 from htp.backends.torchscript.scopes import CallLog
@@ -21,6 +22,7 @@ class Taken:
     """What the calls of one export took and returned."""
 
     def __init__(self, log: CallLog) -> None:
+        self.thread = log.thread
         self.prints = Prints()
         self.noting = Noting(log, self.prints)
         self.following = Following(self.prints)
@@ -125,6 +127,8 @@ def _around_call(taken: Taken, call: Any) -> Any:
         state = torch._C._get_tracing_state()
         if state is None or taken.fault is not None or not noting.sees(module):
             return call(module, *args, **kwargs)
+        if get_ident() != taken.thread:
+            return call(module, *args, **kwargs)
         token = taken.safely(noting.enter, state, args, kwargs)
         result = call(module, *args, **kwargs)
         if token is not None:
@@ -155,7 +159,7 @@ def _within(step: str) -> Callable[[Taken, Any], Any]:
 
         return jit_pass
 
-    return around
+    return only_here(around)
 
 
 def _around_each_conversion(taken: Taken, run: Any) -> Any:
@@ -167,7 +171,7 @@ def _around_each_conversion(taken: Taken, run: Any) -> Any:
     def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
         nonlocal at
         result = run(*args, **kwargs)
-        if taken.out and taken.fault is None:
+        if taken.out and taken.fault is None and get_ident() == taken.thread:
             given = [*args, *kwargs.values()] if kwargs else args
             if not isinstance(given[at], torch._C.Node):
                 at = next(i for i, value in enumerate(given) if isinstance(value, torch._C.Node))
@@ -211,7 +215,7 @@ def _inside() -> Iterator[PatchPoint]:
     yield PatchPoint("_jit_pass_onnx", PASSES, _within("through_conversion"))
     yield PatchPoint("_run_symbolic_function", (*UTILS, "torch.onnx"), _around_each_conversion)
     for name in ("_jit_pass_onnx_eval_peephole", "_jit_pass_onnx_constant_fold"):
-        yield PatchPoint(name, PASSES, _before_folding)
+        yield PatchPoint(name, PASSES, only_here(_before_folding))
     yield PatchPoint("_jit_pass_canonicalize", PASSES, _within("through_copying"))
 
 
@@ -220,7 +224,7 @@ INSIDE = tuple(_inside())
 
 OUTSIDE = (
     PatchPoint("__call__", ("torch.nn:Module",), _around_call),
-    PatchPoint("_optimize_graph", UTILS, _around_optimizing),
-    PatchPoint("_model_to_graph", UTILS, _after_all),
+    PatchPoint("_optimize_graph", UTILS, only_here(_around_optimizing)),
+    PatchPoint("_model_to_graph", UTILS, only_here(_after_all)),
 )
 """Installed after the other patches."""

@@ -152,6 +152,49 @@ class EqualCalls(Marked):
         return self.mark(self.block(x) + self.block(x))
 
 
+class Keeper(Marked):
+    """Has a block below a child that it does not call, and under a name of its own."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.unused = Parent(block)
+        self.own = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mark(self.own(x))
+
+
+class Elsewhere(Marked):
+    """A module whose first name is that of a child of another one; it is reached by the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        block = Dense()
+        self.other = Parent(block)
+        self.block = block
+        self.keeper = Keeper(block)
+        self.blocks = nn.ModuleList([block])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.keeper(self.block(x))
+        return self.mark(self.other(self.block(x)))
+
+
+class ElsewhereInAList(Marked):
+    """The same, where the root has it in a list only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        block = Dense()
+        self.other = Parent(block)
+        self.blocks = nn.ModuleList([block])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return self.mark(self.other(x))
+
+
 def _x(*shape: int) -> Tensor:
     return torch.randn(*(shape or (2, 4)))
 
@@ -171,6 +214,16 @@ CASES = (
         "aliased",
         lambda: Example(Aliased(), (_x(),)),
         marks=("first", "first@1", ""),
+    ),
+    Case(
+        "elsewhere",
+        lambda: Example(Elsewhere(), (_x(),)),
+        marks=("block", "keeper.own@1", "keeper", "block@2", "other.block@3", "other", ""),
+    ),
+    Case(
+        "elsewhere_in_a_list",
+        lambda: Example(ElsewhereInAList(), (_x(),)),
+        marks=("blocks.0", "other.block@1", "other", ""),
     ),
     Case(
         "shared_tree",
