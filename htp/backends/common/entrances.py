@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from htp.backends.common.patching import replaced
+from htp.backends.common.unseen import unseen
 
 __all__ = ["ENTRANCES", "Around", "Entrance", "watched"]
 
@@ -106,6 +107,7 @@ class _Doors:
         around = self._around
 
         @functools.wraps(plain)
+        @unseen
         def door(*args: Any, **kwargs: Any) -> Any:
             return around(exporter, plain, args, kwargs)
 

@@ -21,6 +21,7 @@ from htp import torch_release
 from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.entrances import ENTRANCES
 from htp.backends.common.patching import PatchPoint, installed, missing
+from htp.backends.common.unseen import unseen
 from htp.backends.fx.points import BUILDING, TRACING, lacking
 from htp.backends.fx.watch import Watch
 
@@ -67,6 +68,7 @@ class FxListener:
         """What the export is busy with, or where it failed."""
         return self._latest.where() if self._latest is not None else Where()
 
+    @unseen
     def hear(self, export: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Record one export by torch's function ``export``, and return what that returns."""
         model = args[0] if args else kwargs.get("model")

@@ -14,6 +14,7 @@ from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.faults import without_frames
 from htp.backends.common.modules import ModuleNames
 from htp.backends.common.patching import installed, missing
+from htp.backends.common.unseen import unseen
 from htp.backends.torchscript.assemble import assemble
 from htp.backends.torchscript.ir import let_go
 from htp.backends.torchscript.points import POINTS, entrance
@@ -74,6 +75,7 @@ class TorchScriptListener:
         """What the export is busy with, or where it failed."""
         return self._recorder.where() if self._recorder else Where()
 
+    @unseen
     def hear(self, export: Any, /, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Record one export by torch's function ``export``, and return what that returns."""
         if _failed:
