@@ -17,6 +17,7 @@ from htp.backends.common.patching import installed, missing
 from htp.backends.common.unseen import unseen
 from htp.backends.torchscript.assemble import assemble
 from htp.backends.torchscript.ir import let_go
+from htp.backends.torchscript.overriding import overriding_calls
 from htp.backends.torchscript.points import POINTS, entrance
 from htp.backends.torchscript.recorder import Recorder, failure
 from htp.backends.torchscript.scopes import CallLog
@@ -98,7 +99,8 @@ class TorchScriptListener:
         recorder = self._recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
-        with inside, installed(POINTS, recorder), outside, marked(model, recorder):
+        own = overriding_calls(model, recorder)
+        with inside, installed(POINTS, recorder), outside, marked(model, recorder), own:
             yield
         self._recorder = outer
         self._ended.append(HeardExport(model, recorder, taken))
