@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 
 from htp.backends.common.patching import PatchPoint, missing, only_here
-from htp.backends.fx.overriding import OVERRIDING
 from htp.backends.fx.values import KEY as _VALUES
 from htp.backends.fx.watch import Watch
 
@@ -225,7 +224,6 @@ TRACING = (
         ("torch.fx.experimental.proxy_tensor:_ModuleStackTracer",),
         only_here(_call_module),
     ),
-    *OVERRIDING,
     PatchPoint("record_nn_module_stack", (_DYNAMO,), only_here(_announce)),
     PatchPoint("__init__", ("torch._dynamo.output_graph:OutputGraph",), only_here(_begin_reading)),
     PatchPoint(
