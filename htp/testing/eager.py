@@ -1,9 +1,10 @@
 """The truth, from an eager run that HTP has no part in.
 
 ``nn.Module.__call__`` is wrapped while the model runs once in plain PyTorch: that is what a module
-call is. ``nn.Module.__getattr__`` is wrapped as well, which is how a module reaches another: of a
-module that has several names it tells the one that was really used. Nothing here is shared with a
-capture backend, and no exporter is involved.
+call is; of a class that has a ``__call__`` of its own, that is wrapped instead.
+``nn.Module.__getattr__`` is wrapped as well, which is how a module reaches another: of a module
+that has several names it tells the one that was really used. Nothing here is shared with a capture
+backend, and no exporter is involved.
 """
 
 import contextlib
@@ -142,11 +143,13 @@ class _Watch:
         self.marks.append(Mark(factor, self.active[-1].short, digest))
 
 
-def _around_call(watch: _Watch, original: Any) -> Any:
+def _around_call(watch: _Watch, original: Any, kind: Any, kinds: Set[Any]) -> Any:
+    """``__call__`` of a class, or of all that have none of their own, with each call noted."""
     thread = threading.get_ident()
 
     def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if id(module) not in watch.names or threading.get_ident() != thread:
+        elsewhere = id(module) not in watch.names or threading.get_ident() != thread
+        if elsewhere or kind is not (type(module) if type(module) in kinds else nn.Module):
             return original(module, *args, **kwargs)
         watch.enter(module)
         try:
@@ -171,18 +174,22 @@ def _around_look_up(watch: _Watch, original: Any) -> Any:
 def watched(model: nn.Module) -> Iterator[_Watch]:
     """Record every call of the model's modules that this thread makes."""
     watch = _Watch(model)
-    plain: Any = nn.Module.__call__, nn.Module.__getattr__
-    marked = [module for _, module in modules_of(model) if isinstance(module, Marked)]
-    nn.Module.__call__ = _around_call(watch, plain[0])
-    nn.Module.__getattr__ = _around_look_up(watch, plain[1])
-    for module in marked:
-        module.log = watch.log
-    try:
-        yield watch
-    finally:
-        nn.Module.__call__, nn.Module.__getattr__ = plain
+    modules = [module for _, module in modules_of(model)]
+    kinds = {type(m) for m in modules if type(m).__call__ is not nn.Module.__call__}
+    marked = [module for module in modules if isinstance(module, Marked)]
+    with contextlib.ExitStack() as stack:
+        for kind in (*kinds, nn.Module):
+            own = vars(kind).get("__call__")
+            back = (delattr, kind, "__call__") if own is None else (setattr, kind, "__call__", own)
+            stack.callback(*back)
+            kind.__call__ = _around_call(watch, kind.__call__, kind, kinds)
+        look_up: Any = nn.Module.__getattr__
+        stack.callback(setattr, nn.Module, "__getattr__", look_up)
+        nn.Module.__getattr__ = _around_look_up(watch, look_up)
         for module in marked:
-            module.__dict__.pop("log", None)
+            module.log = watch.log
+            stack.callback(module.__dict__.pop, "log", None)
+        yield watch
 
 
 def truth_of(case: Case) -> Truth:

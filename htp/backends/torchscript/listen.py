@@ -15,8 +15,10 @@ from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.faults import without_frames
 from htp.backends.common.modules import ModuleNames
 from htp.backends.common.patching import installed, missing
+from htp.backends.common.unseen import unseen
 from htp.backends.torchscript.assemble import assemble
 from htp.backends.torchscript.ir import let_go
+from htp.backends.torchscript.overriding import overriding_calls
 from htp.backends.torchscript.points import POINTS, entrance
 from htp.backends.torchscript.recorder import Recorder, failure
 from htp.backends.torchscript.scopes import CallLog
@@ -46,13 +48,17 @@ class TorchScriptBackend:
     @contextmanager
     def listen(self) -> Iterator[Listener]:
         """Hear every export by the TorchScript exporter until the context ends."""
-        listener = TorchScriptListener()
+        listener = self.listener()
         try:
             with installed(entrance(_around_export), listener):
                 yield listener
         except Exception as error:
             let_go(error)  # once more: now the frames outside of the entrance have ended as well
             raise
+
+    def listener(self) -> "TorchScriptListener":
+        """Hears the exports that it is given to run."""
+        return TorchScriptListener()
 
 
 class TorchScriptListener:
@@ -80,6 +86,24 @@ class TorchScriptListener:
         running.faults.keep(_disturbed(), "listen")
         return True
 
+    @unseen
+    def hear(self, export: Any, /, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Record one export by torch's function ``export``, and return what that returns."""
+        if self.busy_elsewhere():
+            return export(model, *args, **kwargs)
+        if _failed:
+            # Frames that hold each other hold parts of the dead graph until they are collected, and
+            # an object of a new graph at the same address would be taken for a dead one's.
+            _failed.clear()
+            gc.collect()
+        try:
+            with self.hearing(model):
+                return export(model, *args, **kwargs)
+        except Exception as error:
+            let_go(error)
+            _failed.append(True)
+            raise
+
     @contextmanager
     def hearing(self, model: Any) -> Iterator[None]:
         """Record the export that runs meanwhile."""
@@ -87,8 +111,9 @@ class TorchScriptListener:
         self._recorder = self._running = recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
+        own = overriding_calls(model, recorder)
         try:
-            with inside, installed(POINTS, recorder), outside, marked(model, recorder):
+            with inside, installed(POINTS, recorder), outside, marked(model, recorder), own:
                 yield
         finally:
             self._running = outer[1]
@@ -145,20 +170,7 @@ _failed: List[bool] = []
 
 
 def _around_export(listener: TorchScriptListener, export: Any) -> Any:
-    def _export(model: Any, *args: Any, **kwargs: Any) -> Any:
-        if listener.busy_elsewhere():
-            return export(model, *args, **kwargs)
-        if _failed:
-            # Frames that hold each other hold parts of the dead graph until they are collected, and
-            # an object of a new graph at the same address would be taken for a dead one's.
-            _failed.clear()
-            gc.collect()
-        try:
-            with listener.hearing(model):
-                return export(model, *args, **kwargs)
-        except Exception as error:
-            let_go(error)
-            _failed.append(True)
-            raise
+    def _export(*args: Any, **kwargs: Any) -> Any:
+        return listener.hear(export, *args, **kwargs)
 
     return _export

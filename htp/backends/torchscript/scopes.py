@@ -25,6 +25,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from htp.backends.common.faults import Faults
 from htp.backends.common.modules import ModuleNames, type_name
+from htp.backends.common.overriding import Watching, overrides
 from htp.backends.torchscript.markers import EXIT, marker
 from htp.scope import ModuleCall, Stack
 
@@ -101,6 +102,10 @@ class CallLog:
         """The token of the innermost call that is running; None when none is, or after a fault."""
         return self._running[-1] if self._running and self.faults.first is None else None
 
+    def is_innermost(self, module: Any) -> bool:
+        """Whether the innermost call that is running is one of this module."""
+        return bool(self._running) and self._modules[self._running[-1]] is module
+
     def running(self) -> Stack:
         """The innermost call that is running; empty when none is."""
         return self.stacks[self._running[-1]] if self._running else ()
@@ -175,21 +180,47 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
         state = tracing_state()
         if state is None or module not in log.names or get_ident() != log.thread:
             return call(module, *args, **kwargs)
-        token = log.begin(module)
-        if token is None:
-            return call(module, *args, **kwargs)
-        failed = True
-        try:
-            if has_hooks(module):
-                result = _between_marks(log, state.graph(), token, call, (module, *args), kwargs)
-            else:
-                result = call(module, *args, **kwargs)
-            failed = False
-            return result
-        finally:
-            log.end(failed)
+        if log.is_innermost(module) and overrides(module):
+            return call(module, *args, **kwargs)  # by a __call__ of the class's own
+        graph = state.graph() if has_hooks(module) else None
+        return _noted(log, graph, module, call, args, kwargs)
 
     return __call__
+
+
+def watched_overriding(log: CallLog, torch: Any) -> Watching:
+    """What runs the calls of modules that have a ``__call__`` of their own.
+
+    Their scope begins where that reaches the plain one, if it does, so they are marked as well.
+    """
+    tracing_state = torch._C._get_tracing_state
+
+    def run(module: Any, own: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        state = tracing_state()
+        if state is None or module not in log.names or get_ident() != log.thread:
+            return own(module, *args, **kwargs)
+        return _noted(log, state.graph(), module, own, args, kwargs)
+
+    return run
+
+
+def _noted(
+    log: CallLog, graph: Any, module: Any, call: Callable[..., Any], args: Any, kwargs: Any
+) -> Any:
+    """Run a call and note it; mark it where a graph is given."""
+    token = log.begin(module)
+    if token is None:
+        return call(module, *args, **kwargs)
+    failed = True
+    try:
+        if graph is not None:
+            result = _between_marks(log, graph, token, call, (module, *args), kwargs)
+        else:
+            result = call(module, *args, **kwargs)
+        failed = False
+        return result
+    finally:
+        log.end(failed)
 
 
 def watched_function(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable[..., Any]:
