@@ -28,6 +28,14 @@ class HTPError(Exception):
         self.hint = hint
         super().__init__(f"{message}\nHint: {hint}" if hint else message)
 
+    def say(self, line: str) -> None:
+        """Add a line to what happened, before the hint; nothing where the line is empty."""
+        if line:
+            before, hint, after = (
+                str(self).rpartition("\nHint: ") if self.hint else (str(self), "", "")
+            )
+            self.args = (f"{before}\n{line}{hint}{after}", *self.args[1:])
+
 
 class UnsupportedTorchError(HTPError):
     """The installed torch is missing or older than every registered backend accepts."""

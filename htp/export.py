@@ -89,13 +89,17 @@ def record(request: "Request", spec: registry.BackendSpec) -> Tuple[bytes, "Capt
     Raises:
         CaptureError: torch's exporter failed, or the backend did not hear it.
     """
-    from htp import arguments
+    from htp import arguments, failures
     from htp.backends.common.undisturbed import undisturbed
     from htp.file.records import record_bytes
 
     backend = registry.load(spec)
     with _one_at_a_time, undisturbed(request.model), backend.listen() as listener:
-        written = arguments.exporter(spec.exporter)(request)
+        try:
+            written = arguments.exporter(spec.exporter)(request)
+        except CaptureError as error:
+            error.say(failures.told(listener.where()))
+            raise
         heard = listener.take()
     if not heard:
         raise CaptureError(

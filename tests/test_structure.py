@@ -36,8 +36,10 @@ ROOMS = {
     # select, listen, complete, write: it knows every room on that way, and no backend by name
     "htp.export": (
         *("htp.arguments", "htp.registry", "htp.backends.common", "htp.tagged", "htp.file"),
-        *("htp.graph", *LEAVES),
+        *("htp.failures", "htp.graph", *LEAVES),
     ),
+    # says in a line what a listener knows
+    "htp.failures": ("htp.backends.base", *LEAVES),
     # from what was asked to torch's exporter: it asks what this one takes and which opset it wrote
     "htp.arguments": ("htp.backends.common.facts", "htp.file.wire", *LEAVES),
     # names backends by strings, and knows their type only

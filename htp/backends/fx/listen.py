@@ -20,7 +20,8 @@ from typing import Any, Iterator, List, Optional
 from htp import torch_release
 from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.patching import PatchPoint, installed, missing
-from htp.backends.fx.points import BUILDING, TRACING, lacking
+from htp.backends.fx.building import BUILDING
+from htp.backends.fx.points import TRACING, lacking
 from htp.backends.fx.watch import Watch
 
 __all__ = ["FxBackend"]
@@ -54,6 +55,7 @@ class FxListener:
     def __init__(self) -> None:
         self._ended: List[Heard] = []
         self._latest: Optional[Watch] = None
+        self._failed = Where()
 
     def take(self) -> List[Heard]:
         """The exports that ended since this was last asked, in order."""
@@ -62,14 +64,19 @@ class FxListener:
 
     def where(self) -> Where:
         """What the export is busy with, or where it failed."""
-        return self._latest.where() if self._latest is not None else Where()
+        return self._latest.where() if self._latest is not None else self._failed
 
     def hear(self, export: Any, *args: Any, **kwargs: Any) -> Any:
         """Record one export by torch's function ``export``."""
         model = args[0] if args else kwargs.get("model")
         self._latest = watch = Watch(model)
-        with _patched(watch):
-            done = export(*args, **kwargs)
+        self._failed = Where()
+        try:
+            with _patched(watch):
+                done = export(*args, **kwargs)
+        except BaseException:
+            self._failed, self._latest = watch.where(), None  # with all that it holds
+            raise
         watch.collect()
         self._ended.append(watch)
         return done

@@ -26,14 +26,12 @@ class Attempt:
         count: how often each module was called.
         traced: those of the calls that were seen when a body was traced once more. torch traces
             some bodies on trial, and then once more.
-        failed: the call that an exception left first, and that no call around it has caught.
     """
 
     def __init__(self) -> None:
         self.calls: List[Call] = []
         self.count: Dict[int, int] = {}
         self.traced: List[Call] = []
-        self.failed: Optional[Call] = None
 
     def settle(self, kept: Iterable["Call"]) -> None:
         """Forget the calls of trials: those of bodies of which no node was kept."""

@@ -10,6 +10,7 @@ from htp.backends.common.align import align
 from htp.backends.common.modules import ModuleNames
 from htp.backends.fx import ends
 from htp.backends.fx.calls import CallTracker
+from htp.backends.fx.failing import Failing
 from htp.backends.fx.faults import Faults
 from htp.backends.fx.ir import MARK, walk
 from htp.backends.fx.marks import Marks, taken_off, without
@@ -50,7 +51,9 @@ class Watch:
         reading: follows what dynamo reads.
         views: follows the views that torch computes once more.
         values: follows what the calls took and returned.
+        failing: where something failed.
         converting: the FX node that is being converted to ONNX.
+        dispatching: code of the function that every operation goes through while torch traces.
     """
 
     def __init__(self, model: Any) -> None:
@@ -58,9 +61,11 @@ class Watch:
         self.thread = get_ident()
         self._forget()
         self.converting: Any = None
+        self.dispatching: Any = None
         self._faults = Faults()
         self.guard = self._faults.guard
         self._stacks = StackReader()
+        self.failing = Failing(model, self._stacks)
         self._parameters = ParameterNames()
         self._program: Any = None
         self._marks: Optional[Marks] = None
@@ -117,8 +122,9 @@ class Watch:
             self.calls.leave_body()
             if not failed:
                 self.values.gave(run.tracer, run.body, result)
-        self.calls.leave(run.call, failed=failed)
+        self.calls.leave(run.call)
         if run.call is not None and not failed:
+            self.failing.fine()
             run.call.outputs = self.values.returned(run.tracer, result)
 
     def read(self, module: Any) -> Optional[Call]:
@@ -170,7 +176,7 @@ class Watch:
             without(program.model)
 
     def _build(self, model: Any) -> None:
-        self.calls.built()
+        self.failing.forget()
         origins = [node.meta.get("node") for node, _ in walk(model)]
         calls = [node.meta[KEY] for node in origins if node is not None and KEY in node.meta]
         for attempt in {call.attempt for call in calls}:
@@ -234,13 +240,10 @@ class Watch:
 
     def where(self) -> Where:
         """What the export is busy with, or where it failed."""
-        node = self.converting
-        if node is None:
-            return Where(running=self.calls.running())
-        call: Optional[Call] = node.meta.get(KEY)
-        stack = call.stack if call else self._stacks.read(node.meta.get("nn_module_stack") or {})
-        schema = getattr(node.target, "_schema", None)
-        return Where((), stack or (), str(getattr(schema, "name", node.target)))
+        if self.converting is not None:
+            return self.failing.node(self.converting)
+        running = self.calls.running()
+        return Where(running) if running else self.failing.where()
 
     def capture(self, written: GraphRecord) -> Capture:
         """The capture of the file that torch wrote.

@@ -13,8 +13,10 @@ belongs to the call as well, so calls of modules that have hooks are marked in t
 import re
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
+from htp.backends.base import Where
 from htp.backends.common.faults import Faults
 from htp.backends.common.modules import ModuleNames, type_name
+from htp.backends.torchscript.failing import forward_failed
 from htp.backends.torchscript.markers import EXIT, marker
 from htp.scope import ModuleCall, Stack
 
@@ -38,7 +40,7 @@ class CallLog:
         self._counts: Dict[int, int] = {}
         self._running: List[int] = []
         self._modules: List[Any] = []
-        self._failed: Stack = ()
+        self._failed = Where()
         self._types: Dict[type, str] = {}
         self.hooked = False
         self.faults = Faults()
@@ -76,22 +78,27 @@ class CallLog:
                 self.faults.keep(error, "enter")
                 return None
             self._running.append(token)
-            self._failed = ()
             return token
         return None
 
-    def end(self, failed: bool) -> None:
+    def end(self) -> None:
         """The call that began last ends."""
-        stack = self.stacks[self._running.pop()]
-        self._failed = (self._failed or stack) if failed else ()
+        self._running.pop()
+        self._failed = Where()
+
+    def fail(self, error: BaseException, code: Any) -> None:
+        """The call that began last ends with an error, which has left frames of ``code``."""
+        self._running.pop()
+        # Whoever is still running may catch it. Of the outermost call, it is how the trace ends.
+        self._failed = Where() if self._running else forward_failed(error, code, self)
 
     def running(self) -> Stack:
         """The innermost call that is running; empty when none is."""
         return self.stacks[self._running[-1]] if self._running else ()
 
-    def busy_with(self) -> Stack:
+    def where(self) -> Where:
         """The innermost call that is running, or the one in which the forward pass failed."""
-        return self._failed or self.running()
+        return Where(self.running()) if self._running else self._failed
 
     def scope_token(self, module: Any) -> str:
         """What the scope name of a call that is running carries."""
@@ -170,16 +177,16 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
         token = log.begin(module)
         if token is None:
             return call(module, *args, **kwargs)
-        failed = True
         try:
             if has_hooks(module):
                 result = marked_call(state.graph(), token, module, args, kwargs)
             else:
                 result = call(module, *args, **kwargs)
-            failed = False
-            return result
-        finally:
-            log.end(failed)
+        except BaseException as error:
+            log.fail(error, __call__.__code__)
+            raise
+        log.end()
+        return result
 
     return __call__
 

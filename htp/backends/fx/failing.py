@@ -1,0 +1,219 @@
+"""Where an export by ``torch.export`` failed.
+
+Torch tries one way to capture the model after the other, and its error is that of the first. In
+each, the module call is told that ran when the error was raised:
+
+* where modules run, the error has left the frames of their calls when it leaves the outermost one;
+* where dynamo reads, the innermost call that it leaves is noted, until another error is raised;
+* where a graph is traced again, and where it is translated, the node at hand says whose it is.
+"""
+
+import contextlib
+import weakref
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
+
+from htp.backends.base import Where
+from htp.backends.common.failing import (
+    Place,
+    chain,
+    frames,
+    line,
+    modules_of,
+    quietly,
+    shapes,
+    written,
+)
+from htp.backends.fx.meta import KEY, Call
+from htp.backends.fx.stack import StackReader
+from htp.scope import Stack
+
+__all__ = ["Failing", "operation"]
+
+
+class _Noted(NamedTuple):
+    """A place where something failed.
+
+    Attributes:
+        where: the place.
+        error: gives the error, while it lives; None of one that cannot be referred to weakly.
+    """
+
+    where: Where
+    error: Optional[Callable[[], Optional[BaseException]]]
+
+    def caused(self, error: BaseException) -> bool:
+        """Whether this is where ``error`` comes from."""
+        first = self.error() if self.error is not None else None
+        return first is not None and any(one is first for one in chain(error))
+
+
+class Failing:
+    """Where the capture of one model failed.
+
+    Args:
+        model: it.
+        stacks: reads what torch wrote of nodes that HTP does not know.
+    """
+
+    def __init__(self, model: Any, stacks: StackReader) -> None:
+        self._model = model
+        self._stacks = stacks
+        self._now: Optional[_Noted] = None
+        self._first: Optional[Where] = None
+
+    def where(self) -> Where:
+        """Where the first way to capture the model failed."""
+        if self._first is not None:
+            return self._first
+        return self._now.where if self._now is not None else Where()
+
+    def forget(self) -> None:
+        """The model was captured or built: whatever failed before is no matter any more."""
+        self._now = self._first = None
+
+    def fine(self) -> None:
+        """A call was left without an error: what was raised in it was caught."""
+        self._now = None
+
+    def ended(self, error: Optional[BaseException], root: Stack) -> None:
+        """One way to capture the model came to its end.
+
+        Args:
+            error: that it failed with, or None.
+            root: the model's own call, if dynamo has read it.
+        """
+        if error is None:
+            self.forget()
+            return
+        if self._now is None or not self._caused(self._now, error):
+            # The model's own code, of which dynamo does not say that it reads a call.
+            read = root if root and _real_stack(error) else ()
+            self._now = self._note(_read(error, self._model, read), error)
+        self._first = self._first or self._now.where
+        self._now = None
+
+    @staticmethod
+    def _caused(noted: _Noted, error: BaseException) -> bool:
+        return noted.error is None or noted.caused(error)
+
+    @staticmethod
+    def _note(where: Where, error: BaseException) -> _Noted:
+        try:
+            return _Noted(where, weakref.ref(error))
+        except TypeError:  # Python's own exceptions
+            return _Noted(where, None)
+
+    def left_model(self, error: BaseException, code: Any, watch: Any) -> None:
+        """An error has left the outermost call of a model that runs.
+
+        Args:
+            error: it.
+            code: of the function that every call goes through.
+            watch: whose calls are meant.
+        """
+        where = _ran(error, code, watch)
+        read = self._now.where if self._now is not None and self._now.caused(error) else Where()
+        if len(read.running) <= len(where.running):  # else dynamo read a call within
+            self._now = self._note(where, error)
+
+    def left_call(self, error: BaseException, call: Optional[Call]) -> None:
+        """An error has left a call that dynamo reads."""
+        if call is not None and not (self._now is not None and self._now.caused(error)):
+            self._now = self._note(_read(error, self._model, call.stack), error)
+
+    def left_node(self, error: BaseException, code: Any, node: Any) -> None:
+        """An error was raised as a node was traced again.
+
+        Args:
+            error: it.
+            code: of the function that every such node goes through.
+            node: the node.
+        """
+        inner = [frame for frame, _ in frames(error) if frame.f_code is code]
+        if len(inner) == 1:
+            self._now = self._note(self.node(node), error)
+
+    def node(self, node: Any) -> Where:
+        """What a node tells."""
+        return _of_node(node, self._model, self._stacks)
+
+
+@quietly
+def _ran(error: BaseException, code: Any, watch: Any) -> Where:
+    passed = frames(error)
+    calls = [
+        (at, frame.f_locals)
+        for at, (frame, _) in enumerate(passed)
+        if frame.f_code is code and frame.f_locals["watch"] is watch
+    ]
+    known = [(at, held) for at, held in calls if held["run"] is not None and held["run"].call]
+    last, held = known[-1]
+    name, given = "", (held["args"], held["kwargs"])
+    for frame, _ in passed[last:]:
+        if frame.f_code is watch.dispatching:
+            name = operation(frame.f_locals["func"])
+            given = (frame.f_locals["args"], frame.f_locals["kwargs"] or {})
+    given = (*given[0], *given[1].values())
+    with _plainly():
+        inputs = shapes(given, _no_shape)
+    source = line([held["m"] for _, held in known], _places(passed))
+    return Where(known[-1][1]["run"].call.stack, (), name, source, inputs)
+
+
+def _no_shape(value: Any) -> str:
+    return ""
+
+
+@contextlib.contextmanager
+def _plainly() -> Iterator[None]:
+    """Look at tensors without being traced."""
+    from torch.utils._python_dispatch import _disable_current_modes
+
+    with _disable_current_modes():
+        yield
+
+
+@quietly
+def _read(error: BaseException, model: Any, stack: Stack) -> Where:
+    places = _real_stack(error) or _places(frames(error))
+    return Where(stack, source=line(modules_of(model, stack), places)) if stack else Where()
+
+
+def _real_stack(error: BaseException) -> List[Place]:
+    """The lines of the model that dynamo was reading when it raised, innermost first."""
+    for one in reversed(chain(error)):
+        found = [Place(at.filename, at.lineno) for at in getattr(one, "real_stack", None) or ()]
+        if found:
+            return found[::-1]
+    return []
+
+
+def _places(passed: Sequence[Any]) -> List[Place]:
+    """The lines that ran, or that dynamo read, innermost first."""
+    from torch._dynamo.symbolic_convert import InstructionTranslatorBase
+
+    found = []
+    for frame, at in reversed(passed):
+        found.append(Place(frame.f_code.co_filename, at))
+        reader = frame.f_locals.get("self") if "torch" in frame.f_code.co_filename else None
+        if isinstance(reader, InstructionTranslatorBase):
+            found.append(Place(reader.f_code.co_filename, reader.lineno))
+    return found
+
+
+@quietly
+def _of_node(node: Any, model: Any, stacks: StackReader) -> Where:
+    from torch.fx.node import map_arg
+
+    call: Optional[Call] = node.meta.get(KEY)
+    stack = call.stack if call else stacks.read(node.meta.get("nn_module_stack") or {}) or ()
+    places = written(node.meta.get("stack_trace") or "")[::-1]
+    given = map_arg((*node.args, *node.kwargs.values()), lambda one: one.meta.get("val"))
+    with _plainly():
+        inputs = shapes(given, _no_shape)
+    return Where((), stack, operation(node.target), line(modules_of(model, stack), places), inputs)
+
+
+def operation(target: Any) -> str:
+    """What an operation is called: ``aten::add``."""
+    return str(getattr(getattr(target, "_schema", None), "name", target))
