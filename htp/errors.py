@@ -46,7 +46,17 @@ class BackendUnavailableError(HTPError):
 
 
 class CaptureError(HTPError):
-    """The export failed, its arguments don't fit, or what was captured doesn't fit the file."""
+    """The export failed, its arguments don't fit, or what was captured doesn't fit the file.
+
+    Args:
+        message: as of every error of HTP's.
+        hint: likewise.
+        asked: what was asked for cannot be had of any model, so that it does not matter where.
+    """
+
+    def __init__(self, message: str, hint: Optional[str] = None, *, asked: bool = False) -> None:
+        self.asked = asked
+        super().__init__(message, hint)
 
 
 class InvalidModelError(HTPError):

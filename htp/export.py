@@ -98,7 +98,7 @@ def record(request: "Request", spec: registry.BackendSpec) -> Tuple[bytes, "Capt
         try:
             written = arguments.exporter(spec.exporter)(request)
         except CaptureError as error:
-            error.say(failures.told(listener.where()))
+            error.say("" if error.asked else failures.told(listener.where()))
             raise
         heard = listener.take()
     if not heard:

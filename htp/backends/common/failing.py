@@ -83,7 +83,7 @@ def modules_of(model: Any, stack: Stack) -> List[Any]:
     for call in stack:
         module = model
         for name in call.path.split(".") if call.path else ():
-            module = getattr(module, "_modules", {}).get(name)
+            module = getattr(module, name, None)
         found.append(module)
     return [module for module in found if module is not None]
 

@@ -30,21 +30,31 @@ from htp.scope import Stack
 __all__ = ["Failing", "operation"]
 
 
+Weak = Callable[[], Any]
+"""A weak reference."""
+
+
 class _Noted(NamedTuple):
     """A place where something failed.
 
     Attributes:
         where: the place.
         error: gives the error, while it lives; None of one that cannot be referred to weakly.
+        read: gives what dynamo took for the error that the model raised, likewise.
     """
 
     where: Where
-    error: Optional[Callable[[], Optional[BaseException]]]
+    error: Optional[Weak]
+    read: Optional[Weak]
 
     def caused(self, error: BaseException) -> bool:
         """Whether this is where ``error`` comes from."""
         first = self.error() if self.error is not None else None
-        return first is not None and any(one is first for one in chain(error))
+        if first is not None and any(one is first for one in chain(error)):
+            return True
+        # ``with`` and ``finally`` make dynamo raise another error for the same one of the model's.
+        read = self.read() if self.read is not None else None
+        return read is not None and read is _raised(error)
 
 
 class Failing:
@@ -98,10 +108,7 @@ class Failing:
 
     @staticmethod
     def _note(where: Where, error: BaseException) -> _Noted:
-        try:
-            return _Noted(where, weakref.ref(error))
-        except TypeError:  # Python's own exceptions
-            return _Noted(where, None)
+        return _Noted(where, _weak(error), _weak(_raised(error)))
 
     def left_model(self, error: BaseException, code: Any, watch: Any) -> None:
         """An error has left the outermost call of a model that runs.
@@ -118,7 +125,9 @@ class Failing:
 
     def left_call(self, error: BaseException, call: Optional[Call]) -> None:
         """An error has left a call that dynamo reads."""
-        if call is not None and not (self._now is not None and self._now.caused(error)):
+        if self._now is not None and self._now.caused(error):
+            self._now = self._note(self._now.where, error)  # the error that goes on
+        elif call is not None:
             self._now = self._note(_read(error, self._model, call.stack), error)
 
     def left_node(self, error: BaseException, code: Any, node: Any) -> None:
@@ -179,6 +188,34 @@ def _read(error: BaseException, model: Any, stack: Stack) -> Where:
     return Where(stack, source=line(modules_of(model, stack), places)) if stack else Where()
 
 
+def _weak(thing: Any) -> Optional[Weak]:
+    try:
+        return None if thing is None else weakref.ref(thing)
+    except TypeError:  # Python's own exceptions
+        return None
+
+
+def _raised(error: BaseException) -> Any:
+    """What dynamo takes for the error that the model which it reads has raised, or None."""
+    for frame, _ in reversed(frames(error)):
+        reader = _reader(frame)
+        if reader is not None:
+            stack = getattr(reader, "exn_vt_stack", ())
+            now = getattr(stack, "_current_exception", None)
+            return stack[-1] if now is None and len(stack) else now
+    return None
+
+
+def _reader(frame: Any) -> Any:
+    """What of dynamo's reads the model in a frame, or None."""
+    from torch._dynamo.symbolic_convert import InstructionTranslatorBase
+
+    if not frame.f_globals.get("__name__", "").startswith("torch._dynamo"):
+        return None
+    found = frame.f_locals.get("self")
+    return found if isinstance(found, InstructionTranslatorBase) else None
+
+
 def _real_stack(error: BaseException) -> List[Place]:
     """The lines of the model that dynamo was reading when it raised, innermost first."""
     for one in reversed(chain(error)):
@@ -190,13 +227,11 @@ def _real_stack(error: BaseException) -> List[Place]:
 
 def _places(passed: Sequence[Any]) -> List[Place]:
     """The lines that ran, or that dynamo read, innermost first."""
-    from torch._dynamo.symbolic_convert import InstructionTranslatorBase
-
     found = []
     for frame, at in reversed(passed):
         found.append(Place(frame.f_code.co_filename, at))
-        reader = frame.f_locals.get("self") if "torch" in frame.f_code.co_filename else None
-        if isinstance(reader, InstructionTranslatorBase):
+        reader = _reader(frame)
+        if reader is not None:
             found.append(Place(reader.f_code.co_filename, reader.lineno))
     return found
 

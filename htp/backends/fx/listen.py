@@ -75,7 +75,8 @@ class FxListener:
             with _patched(watch):
                 done = export(*args, **kwargs)
         except BaseException:
-            self._failed, self._latest = watch.where(), None  # with all that it holds
+            self._failed = watch.guard(watch.failed) or Where()
+            self._latest = None  # with all that it holds
             raise
         watch.collect()
         self._ended.append(watch)

@@ -67,6 +67,7 @@ class Watch:
         self._stacks = StackReader()
         self.failing = Failing(model, self._stacks)
         self._parameters = ParameterNames()
+        self._captured: Any = None
         self._program: Any = None
         self._marks: Optional[Marks] = None
         self._built: Optional[BuiltGraph] = None
@@ -162,6 +163,7 @@ class Watch:
 
     def captured(self, program: Any) -> None:
         """Torch has captured the model as this ``ExportedProgram``."""
+        self._captured = program
         calls = [node.meta[KEY] for node in program.graph.nodes if KEY in node.meta]
         root = calls[0].attempt.calls[0] if calls else None
         if root is not None and root.inputs is None and root.outputs is None:
@@ -170,7 +172,7 @@ class Watch:
 
     def build(self, program: Any) -> None:
         """Torch has built a graph; a later one takes its place."""
-        self._program = program
+        self._program, self._captured = program, None
         self.guard(self._build, program.model)
         if self._faults.first is not None:
             without(program.model)
@@ -244,6 +246,14 @@ class Watch:
             return self.failing.node(self.converting)
         running = self.calls.running()
         return Where(running) if running else self.failing.where()
+
+    def failed(self) -> Where:
+        """Where the export failed, after it has."""
+        if self.converting is not None and KEY in self.converting.meta:
+            graphs = [getattr(m, "graph", None) for m in self._captured.graph_module.modules()]
+            kept = [n.meta[KEY] for g in graphs if g for n in g.nodes if KEY in n.meta]
+            self.converting.meta[KEY].attempt.settle(kept)
+        return self.where()
 
     def capture(self, written: GraphRecord) -> Capture:
         """The capture of the file that torch wrote.

@@ -16,7 +16,7 @@ from htp.backends.common.failing import (
 from htp.backends.torchscript.ir import inputs, nodes
 from htp.scope import Stack
 
-__all__ = ["conversion", "forward_failed", "method_nodes"]
+__all__ = ["conversion", "forward_failed", "method_nodes", "within"]
 
 
 @quietly
@@ -70,12 +70,20 @@ def conversion(node: Any, place: Callable[[Any], Stack], model: Any) -> Where:
     """
     stack = place(node)
     kind = node.kind()
+    modules = modules_of(model, stack) or list(model.modules())
     return Where(
         converting=stack,
         operator=f"{kind}::{node.pyname()}" if kind == _PYTHON else kind,
-        source=line(modules_of(model, stack), written(str(node.sourceRange()))),
+        source=line(modules, written(str(node.sourceRange()))),
         inputs=shapes(inputs(node), _value),
     )
+
+
+def within(inner: Where, outer: Where) -> Where:
+    """Of an operation in a body that nobody knows the owner of: it is that of the loop or branch."""
+    if inner.converting or not inner.operator:
+        return inner
+    return inner._replace(converting=outer.converting)
 
 
 _PYTHON = "prim::PythonOp"
@@ -104,5 +112,7 @@ def _dtype(scalar: str) -> str:
 def method_nodes(graph: Any) -> Iterator[Any]:
     """The operations that are converted by the ``symbolic`` of their own class, in order."""
     for node in nodes(graph):
-        if node.kind() == _PYTHON and hasattr(node.pyobj(), "symbolic"):
-            yield node
+        if node.kind() == _PYTHON:
+            function = node.pyobj()  # the method ``apply`` of the class
+            if hasattr(getattr(function, "__self__", function), "symbolic"):
+                yield node

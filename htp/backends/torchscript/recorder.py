@@ -8,7 +8,7 @@ from typing import Any, Callable, Optional, TypeVar, Union, cast
 from htp.backends.base import Where
 from htp.backends.torchscript import scripted
 from htp.backends.torchscript.every_pass import EveryPass
-from htp.backends.torchscript.failing import conversion, method_nodes
+from htp.backends.torchscript.failing import conversion, method_nodes, within
 from htp.backends.torchscript.ir import census
 from htp.backends.torchscript.merging import CONSTANT
 from htp.backends.torchscript.scopes import CallLog
@@ -164,7 +164,8 @@ class Recorder:
 
     def after_failed_conversion(self, outer: Any, node: Any) -> None:
         """One operation could not be converted; the innermost one is what failed."""
-        self._failed = self._failed or self._converts(node)
+        here = self._converts(node)
+        self._failed = within(self._failed, here) if self._failed is not None else here
         self._converting = outer
 
     def before_method(self) -> None:
