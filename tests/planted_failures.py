@@ -333,11 +333,10 @@ class Loop(nn.Module):
 
 class If(nn.Module):
     def forward(self, x):
+        y = x + 1
         if x.sum() > 0:
-            x = x + torch.histc(x, bins=4)  # fails: scripted_if
-        else:
-            x = x * 2
-        return x
+            y = x + torch.histc(y, bins=4)  # fails: scripted_if
+        return y
 
 
 def loop(x):
@@ -382,7 +381,10 @@ class Cond(nn.Module):
         self.yes, self.no = yes, no
 
     def forward(self, x):
-        return torch.cond(x.sum() > 0, lambda y: self.yes(y), lambda y: self.no(y), (x,))
+        def yes(y):
+            return self.yes(y)
+
+        return torch.cond(x.sum() > 0, yes, lambda y: self.no(y) * 1, (x,))
 
 
 class CondBody(nn.Module):

@@ -8,12 +8,34 @@ import inspect
 import os
 import re
 from functools import wraps
-from typing import Any, Callable, Iterable, Iterator, List, NamedTuple, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Sequence,
+    Set,
+    Tuple,
+    TypeVar,
+    cast,
+)
 
 from htp.backends.base import Where
 from htp.scope import Stack
 
-__all__ = ["Place", "chain", "frames", "line", "modules_of", "quietly", "shapes", "written"]
+__all__ = [
+    "Place",
+    "chain",
+    "frames",
+    "line",
+    "modules_of",
+    "quietly",
+    "shapes",
+    "tensor",
+    "written",
+]
 
 _MOST = 8
 """So many inputs are told, and as many items of a list."""
@@ -31,17 +53,20 @@ class Place(NamedTuple):
     line: int
 
 
-def quietly(tell: Callable[..., Where]) -> Callable[..., Where]:
+Tell = TypeVar("Tell", bound=Callable[..., Any])
+
+
+def quietly(tell: Tell) -> Tell:
     """Nothing is said where saying it fails: the export has troubles of its own."""
 
     @wraps(tell)
-    def told(*given: Any) -> Where:
+    def told(*given: Any) -> Any:
         try:
             return tell(*given)
         except Exception:
             return Where()
 
-    return told
+    return cast(Tell, told)
 
 
 def chain(error: BaseException) -> List[BaseException]:

@@ -10,7 +10,7 @@ each, the module call is told that ran when the error was raised:
 
 import contextlib
 import weakref
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from htp.backends.base import Where
 from htp.backends.common.failing import (
@@ -23,7 +23,7 @@ from htp.backends.common.failing import (
     shapes,
     written,
 )
-from htp.backends.fx.meta import KEY, Call
+from htp.backends.fx.meta import KEY, LINE, Call
 from htp.backends.fx.stack import StackReader
 from htp.scope import Stack
 
@@ -85,6 +85,7 @@ class Failing:
         """A call was left without an error: what was raised in it was caught."""
         self._now = None
 
+    @quietly
     def ended(self, error: Optional[BaseException], root: Stack) -> None:
         """One way to capture the model came to its end.
 
@@ -110,6 +111,7 @@ class Failing:
     def _note(where: Where, error: BaseException) -> _Noted:
         return _Noted(where, _weak(error), _weak(_raised(error)))
 
+    @quietly
     def left_model(self, error: BaseException, code: Any, watch: Any) -> None:
         """An error has left the outermost call of a model that runs.
 
@@ -123,6 +125,7 @@ class Failing:
         if len(read.running) <= len(where.running):  # else dynamo read a call within
             self._now = self._note(where, error)
 
+    @quietly
     def left_call(self, error: BaseException, call: Optional[Call]) -> None:
         """An error has left a call that dynamo reads."""
         if self._now is not None and self._now.caused(error):
@@ -130,6 +133,7 @@ class Failing:
         elif call is not None:
             self._now = self._note(_read(error, self._model, call.stack), error)
 
+    @quietly
     def left_node(self, error: BaseException, code: Any, node: Any) -> None:
         """An error was raised as a node was traced again.
 
@@ -157,14 +161,15 @@ def _ran(error: BaseException, code: Any, watch: Any) -> Where:
     ]
     known = [(at, held) for at, held in calls if held["run"] is not None and held["run"].call]
     last, held = known[-1]
-    name, given = "", (held["args"], held["kwargs"])
+    name = ""
+    given: Tuple[Any, Any] = (held["args"], held["kwargs"])
     for frame, _ in passed[last:]:
         if frame.f_code is watch.dispatching:
             name = operation(frame.f_locals["func"])
             given = (frame.f_locals["args"], frame.f_locals["kwargs"] or {})
-    given = (*given[0], *given[1].values())
+    flat = (*given[0], *given[1].values())
     with _plainly():
-        inputs = shapes(given, _no_shape)
+        inputs = shapes(flat, _no_shape)
     source = line([held["m"] for _, held in known], _places(passed))
     return Where(known[-1][1]["run"].call.stack, (), name, source, inputs)
 
@@ -242,7 +247,8 @@ def _of_node(node: Any, model: Any, stacks: StackReader) -> Where:
 
     call: Optional[Call] = node.meta.get(KEY)
     stack = call.stack if call else stacks.read(node.meta.get("nn_module_stack") or {}) or ()
-    places = written(node.meta.get("stack_trace") or "")[::-1]
+    text = node.meta.get(LINE) or node.meta.get("stack_trace") or ""
+    places = written(text)[::-1]
     given = map_arg((*node.args, *node.kwargs.values()), lambda one: one.meta.get("val"))
     with _plainly():
         inputs = shapes(given, _no_shape)

@@ -80,7 +80,7 @@ def conversion(node: Any, place: Callable[[Any], Stack], model: Any) -> Where:
 
 
 def within(inner: Where, outer: Where) -> Where:
-    """Of an operation in a body that nobody knows the owner of: it is that of the loop or branch."""
+    """Of an operation in a body whose owner is not known: it is that of the loop or branch."""
     if inner.converting or not inner.operator:
         return inner
     return inner._replace(converting=outer.converting)

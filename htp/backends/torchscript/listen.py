@@ -60,6 +60,7 @@ class TorchScriptListener:
     def __init__(self) -> None:
         self._ended: List[Heard] = []
         self._recorder: Optional[Recorder] = None
+        self._failed = Where()
 
     def take(self) -> List[Heard]:
         """The exports that ended since this was last asked, in order."""
@@ -68,7 +69,7 @@ class TorchScriptListener:
 
     def where(self) -> Where:
         """What the export is busy with, or where it failed."""
-        return self._recorder.where() if self._recorder else Where()
+        return self._recorder.where() if self._recorder else self._failed
 
     @contextmanager
     def hearing(self, model: Any) -> Iterator[None]:
@@ -77,9 +78,15 @@ class TorchScriptListener:
         recorder = self._recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
-        with inside, installed(POINTS, recorder), outside, marked(model, recorder):
-            yield
-        self._recorder = outer
+        self._failed = Where()
+        try:
+            with inside, installed(POINTS, recorder), outside, marked(model, recorder):
+                yield
+        except BaseException:
+            self._failed = recorder.where()  # the recorder goes, with all that it holds
+            raise
+        finally:
+            self._recorder = outer
         self._ended.append(HeardExport(model, recorder, taken))
 
 
