@@ -205,7 +205,7 @@ def _raised(error: BaseException) -> Any:
     for frame, _ in reversed(frames(error)):
         reader = _reader(frame)
         if reader is not None:
-            stack = getattr(reader, "exn_vt_stack", ())
+            stack: Any = getattr(reader, "exn_vt_stack", ())
             now = getattr(stack, "_current_exception", None)
             return stack[-1] if now is None and len(stack) else now
     return None
