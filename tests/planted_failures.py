@@ -544,11 +544,11 @@ class Row:
         operator: by backend: what is being converted; None where it is not looked at.
         backends: where it fails.
         fault: what else is injected.
-        arguments: makes the example inputs.
+        named: whether the module must be named; else no other must be.
     """
 
     def __init__(
-        self, name, build, module, mark=None, operator=None, backends=BOTH, fault=None, shape=(4, 4)
+        self, name, build, module, mark=None, operator=None, backends=BOTH, fault=None, named=True
     ):
         self.name = name
         self.build = build
@@ -557,7 +557,7 @@ class Row:
         self.operator = operator or {}
         self.backends = backends
         self.fault = fault
-        self.shape = shape
+        self.named = named
 
 
 TS, FX = ("torchscript",), ("fx",)
@@ -634,9 +634,9 @@ PLANTED = (
         backends=TS,
     ),
     # bodies
-    # torch drops the scopes of what it inlines: the module is not known, the line is
-    Row("loop", lambda: Net(Calls(loop)), None, "loop", HISTC, TS),
-    Row("if", lambda: Net(Calls(branch)), None, "branch_of_function", HISTC, TS),
+    # torch drops the scopes of what it inlines: the module may not be known, the line is
+    Row("loop", lambda: Net(Calls(loop)), DEEP, "loop", HISTC, TS, named=False),
+    Row("if", lambda: Net(Calls(branch)), DEEP, "branch_of_function", HISTC, TS, named=False),
     # torch does not trace scripted modules
     Row("scripted_within", lambda: Net(scripted(If())), DEEP, backends=TS),
     Row("scripted_loop", lambda: scripted(Net(Loop())), DEEP, "scripted_loop", HISTC, TS),

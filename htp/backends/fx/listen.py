@@ -20,8 +20,7 @@ from typing import Any, Iterator, List, Optional
 from htp import torch_release
 from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.patching import PatchPoint, installed, missing
-from htp.backends.fx.building import BUILDING
-from htp.backends.fx.points import TRACING, lacking
+from htp.backends.fx.points import BUILDING, TRACING, lacking
 from htp.backends.fx.watch import Watch
 
 __all__ = ["FxBackend"]

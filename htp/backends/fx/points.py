@@ -25,7 +25,7 @@ from htp.backends.fx.building import BUILDING
 from htp.backends.fx.values import KEY as _VALUES
 from htp.backends.fx.watch import Watch
 
-__all__ = ["TRACING", "lacking"]
+__all__ = ["BUILDING", "TRACING", "lacking"]
 
 
 def _create_node(watch: Watch, plain: Any) -> Any:

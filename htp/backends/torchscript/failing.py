@@ -20,20 +20,20 @@ __all__ = ["conversion", "forward_failed", "method_nodes", "within"]
 
 
 @quietly
-def forward_failed(error: BaseException, code: Any, log: Any) -> Where:
-    """Where an error arose that has left the outermost call.
+def forward_failed(error: BaseException, log: Any) -> Where:
+    """Where an error arose that is about to leave the outermost call.
 
     The innermost call that it has left is the one that was running. One that it has not left has
     ended before, whatever went wrong in it.
 
     Args:
-        error: with the frames that it has left.
-        code: of the function that every call of a module goes through.
+        error: with the frames that it has left. Those that note a call in ``log`` hold its
+            ``token``, its ``module``, and the ``args`` and ``kwargs`` that it was called with.
         log: the ``CallLog``.
     """
     passed = frames(error)
-    held = [frame.f_locals for frame, _ in passed if frame.f_code is code]
-    calls = [call for call in held if call["log"] is log]
+    held = [frame.f_locals for frame, _ in passed]
+    calls = [call for call in held if call.get("log") is log and call.keys() >= _NOTES]
     places = [Place(frame.f_code.co_filename, at) for frame, at in reversed(passed)]
     given = [*calls[-1]["args"], *calls[-1]["kwargs"].values()]
     return Where(
@@ -41,6 +41,9 @@ def forward_failed(error: BaseException, code: Any, log: Any) -> Where:
         source=line([call["module"] for call in calls], places),
         inputs=_untraced(lambda: shapes(given, _no_shape)),
     )
+
+
+_NOTES = {"token", "module", "args", "kwargs"}
 
 
 def _no_shape(value: Any) -> str:

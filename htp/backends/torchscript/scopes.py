@@ -81,16 +81,17 @@ class CallLog:
             return token
         return None
 
-    def end(self) -> None:
+    def end(self, failed: bool) -> None:
         """The call that began last ends."""
         self._running.pop()
-        self._failed = Where()
+        if not failed:
+            self._failed = Where()  # whatever went wrong within was caught
 
-    def fail(self, error: BaseException, code: Any) -> None:
-        """The call that began last ends with an error, which has left frames of ``code``."""
-        self._running.pop()
+    def fail(self, error: BaseException) -> None:
+        """An error is about to leave the call that began last."""
         # Whoever is still running may catch it. Of the outermost call, it is how the trace ends.
-        self._failed = Where() if self._running else forward_failed(error, code, self)
+        if len(self._running) == 1:
+            self._failed = forward_failed(error, self)
 
     def running(self) -> Stack:
         """The innermost call that is running; empty when none is."""
@@ -177,15 +178,18 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
         token = log.begin(module)
         if token is None:
             return call(module, *args, **kwargs)
+        failed = True
         try:
             if has_hooks(module):
                 result = marked_call(state.graph(), token, module, args, kwargs)
             else:
                 result = call(module, *args, **kwargs)
+            failed = False
         except BaseException as error:
-            log.fail(error, __call__.__code__)
+            log.fail(error)
             raise
-        log.end()
+        finally:
+            log.end(failed)
         return result
 
     return __call__
