@@ -5,11 +5,12 @@ import importlib
 import io
 import re
 import weakref
+from pathlib import Path
 
 import planted_failures
 import pytest
 import torch
-from planted_failures import PLANTED, lines
+from planted_failures import KINDS, PLANTED, lines
 
 import htp
 from htp import registry
@@ -17,6 +18,7 @@ from htp.backends.base import Where
 from htp.backends.common import failing
 from htp.failures import told
 from htp.scope import ModuleCall
+from htp.torch_release import TRACED_LINES_ARE_RIGHT
 
 LINE = re.compile(
     r"^while exporting (?P<path>.+) \((?P<type>\w+), call (?P<call>\d+)\)"
@@ -33,11 +35,12 @@ CASES = [(row, name) for row in PLANTED for name in row.backends if name in BACK
 def message(row, backend, monkeypatch):
     """What the export that fails says; None where this torch does not fail."""
     torch.manual_seed(0)
-    arguments = x()
     try:
-        model = row.build().eval()
+        model = row.build()
     except Exception:  # it cannot be written for this torch
         return None
+    module = isinstance(model, torch.nn.Module)
+    model, arguments = (model.eval(), x()) if module else (model, ())
     if row.fault is None:
         return failed(model, arguments, backend, {})
     with row.fault(monkeypatch) as options:
@@ -77,9 +80,17 @@ def test_where_it_was_planted(row, backend, monkeypatch):
         found = line
     if row.mark is not None:
         source = f"planted_failures.py:{lines()[row.mark]}"
-        assert found["source"] == source, text
+        unknown = not TRACED_LINES_ARE_RIGHT and " converting " in text
+        assert found["source"] in ((source, None) if unknown else (source,)), text
     if backend in row.operator:
         assert found["operator"] == row.operator[backend], text
+
+
+def test_every_kind_is_in_the_table_of_the_docs():
+    page = (Path(__file__).parent.parent / "docs" / "failures.md").read_text("utf-8")
+    rows = [line.split("|")[1:3] for line in page.splitlines() if line.startswith("| ")]
+    told_of = {kind.strip(): count.strip() for kind, count in rows if count.strip().isdigit()}
+    assert told_of == {kind: str(len(rows)) for kind, rows in KINDS.items()}
 
 
 # --- in one line

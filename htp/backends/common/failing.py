@@ -7,6 +7,7 @@ called, and the lines that ran. Nothing of them is kept.
 import inspect
 import os
 import re
+import sys
 from functools import wraps
 from typing import (
     Any,
@@ -103,14 +104,19 @@ def written(text: str) -> List[Place]:
 
 
 def modules_of(model: Any, stack: Stack) -> List[Any]:
-    """The modules of a stack of calls, root first, as far as the model has them."""
+    """The modules of a stack of calls, root first.
+
+    Of a module that is not there (an ``ExportedProgram`` has none) it is the name of its class.
+    """
+    import torch
+
     found = []
     for call in stack:
         module = model
         for name in call.path.split(".") if call.path else ():
             module = getattr(module, name, None)
-        found.append(module)
-    return [module for module in found if module is not None]
+        found.append(module if isinstance(module, torch.nn.Module) else call.type)
+    return found
 
 
 def line(modules: Sequence[Any], places: Sequence[Place]) -> str:
@@ -120,7 +126,7 @@ def line(modules: Sequence[Any], places: Sequence[Place]) -> str:
     files of torch's own modules are not the model's: of a ``Linear`` it is the line that calls it.
 
     Args:
-        modules: those that were called, root first.
+        modules: those that were called, root first, or the names of their classes.
         places: the lines that ran, innermost first.
 
     Returns:
@@ -138,14 +144,29 @@ def _files(module: Any) -> Set[str]:
     """The files, outside of torch, in which a module's class and its own ``forward`` stand."""
     import torch
 
+    files = _file_of(module) if isinstance(module, str) else _files_of(module)
+    inside = os.path.join(os.path.dirname(torch.__file__), "")
+    return {file for file in files if not file.startswith(inside)}
+
+
+def _files_of(module: Any) -> Set[str]:
+    import torch
+
     kinds = [kind for kind in type(module).__mro__ if kind not in torch.nn.Module.__mro__]
     functions = [value for kind in kinds for value in vars(kind).values()]
     functions.append(vars(module).get("forward"))
     files = {code.co_filename for code in map(_code, functions) if code is not None}
     if isinstance(module, torch.jit.ScriptModule):
         files.update(_scripted(module))
-    inside = os.path.join(os.path.dirname(torch.__file__), "")
-    return {file for file in files if not file.startswith(inside)}
+    return files
+
+
+def _file_of(kind: str) -> Set[str]:
+    """The file of the Python module that holds a class of this qualified name."""
+    parts = kind.split(".")
+    names = (".".join(parts[:end]) for end in range(len(parts) - 1, 0, -1))
+    found = (getattr(sys.modules[name], "__file__", None) for name in names if name in sys.modules)
+    return {file for file in (next(found, None),) if file}
 
 
 def _code(function: Any) -> Any:

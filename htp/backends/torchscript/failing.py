@@ -1,6 +1,6 @@
 """Where an export by TorchScript failed: in a module's forward, or in a conversion to ONNX."""
 
-from typing import Any, Callable, Iterator, Tuple
+from typing import Any, Callable, Iterator, List, Tuple
 
 from htp.backends.base import Where
 from htp.backends.common.failing import (
@@ -15,6 +15,7 @@ from htp.backends.common.failing import (
 )
 from htp.backends.torchscript.ir import inputs, nodes
 from htp.scope import Stack
+from htp.torch_release import TRACED_LINES_ARE_RIGHT
 
 __all__ = ["conversion", "forward_failed", "method_nodes", "within"]
 
@@ -77,9 +78,15 @@ def conversion(node: Any, place: Callable[[Any], Stack], model: Any) -> Where:
     return Where(
         converting=stack,
         operator=f"{kind}::{node.pyname()}" if kind == _PYTHON else kind,
-        source=line(modules, written(str(node.sourceRange()))),
+        source=line(modules, _places(str(node.sourceRange()))),
         inputs=shapes(inputs(node), _value),
     )
+
+
+def _places(text: str) -> List[Place]:
+    """The lines that an operation comes from, innermost first."""
+    compiled = text.lstrip().startswith("File ")
+    return written(text) if compiled or TRACED_LINES_ARE_RIGHT else []
 
 
 def within(inner: Where, outer: Where) -> Where:
