@@ -28,6 +28,14 @@ class HTPError(Exception):
         self.hint = hint
         super().__init__(f"{message}\nHint: {hint}" if hint else message)
 
+    def say(self, line: str) -> None:
+        """Add a line to what happened, before the hint; nothing where the line is empty."""
+        if line:
+            before, hint, after = (
+                str(self).rpartition("\nHint: ") if self.hint else (str(self), "", "")
+            )
+            self.args = (f"{before}\n{line}{hint}{after}", *self.args[1:])
+
 
 class UnsupportedTorchError(HTPError):
     """The installed torch is missing or older than every registered backend accepts."""
@@ -38,7 +46,17 @@ class BackendUnavailableError(HTPError):
 
 
 class CaptureError(HTPError):
-    """The export failed, its arguments don't fit, or what was captured doesn't fit the file."""
+    """The export failed, its arguments don't fit, or what was captured doesn't fit the file.
+
+    Args:
+        message: as of every error of HTP's.
+        hint: likewise.
+        asked: what was asked for cannot be had of any model, so that it does not matter where.
+    """
+
+    def __init__(self, message: str, hint: Optional[str] = None, *, asked: bool = False) -> None:
+        self.asked = asked
+        super().__init__(message, hint)
 
 
 class InvalidModelError(HTPError):

@@ -97,13 +97,17 @@ def record(request: "Request", spec: BackendSpec) -> Tuple[bytes, "Capture"]:
     Raises:
         CaptureError: torch's exporter failed, or the backend did not hear it.
     """
-    from htp import arguments
+    from htp import arguments, failures
     from htp.backends.common.undisturbed import undisturbed
     from htp.file.records import record_bytes
 
     backend = registry.load(spec)
     with turns.ours(), undisturbed(request.model), backend.listen() as listener:
-        written = arguments.exporter(spec.exporter)(request)
+        try:
+            written = arguments.exporter(spec.exporter)(request)
+        except CaptureError as error:
+            error.say("" if error.asked else failures.told(listener.where()))
+            raise
         heard = listener.take()
     if not heard:
         raise CaptureError(

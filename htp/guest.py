@@ -7,7 +7,7 @@ export is what it is without HTP.
 from dataclasses import replace
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from htp import registry, turns
+from htp import failures, registry, turns
 from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.unseen import unseen
 from htp.errors import CaptureError, HTPError
@@ -266,21 +266,12 @@ def _tagged(heard: Heard, theirs: Theirs, program: Any, backend: str) -> Coverag
 
 def _say_where(error: Exception, where: Where) -> None:
     """Say on torch's own error, and on standard error, where in the model it arose."""
-    text = _told(where)
+    text = failures.told(where)
     if not text:
         return
     if hasattr(error, "add_note"):
         error.add_note(text)
     turns.say(text)
-
-
-def _told(where: Where) -> str:
-    """In one line, what an export was busy with; "" where nothing is known."""
-    stack = where.converting or where.running
-    if not stack:
-        return ""
-    call = stack[-1]
-    return f"while exporting {call.path or 'the model'} ({call.class_name}, call {call.call})"
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "ONNX_SINCE",
     "RELEASE",
     "TORCH",
+    "TRACED_LINES_ARE_RIGHT",
     "installed",
     "release",
 ]
@@ -99,3 +100,10 @@ FX_IS_DEFAULT_SINCE: Final = "2.9"
 
 ONNX_SINCE: Final = Version("1.16")
 """The first onnx with node metadata: https://github.com/onnx/onnx/releases/tag/v1.16.0"""
+
+TRACED_LINES_ARE_RIGHT: Final = (
+    sys.version_info < (3, 10) or RELEASE is None or Version("2.0") <= RELEASE
+)
+"""The lines of Python that a TorchScript trace writes down are those that ran. Older releases take
+the place in the code for one in bytes, which it is no longer since Python 3.10, and are lines off:
+https://github.com/pytorch/pytorch/blob/v2.0.0/torch/csrc/utils/pythoncapi_compat.h#L227"""

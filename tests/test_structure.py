@@ -41,8 +41,8 @@ ROOMS = {
     ),
     # select, listen, complete, write: it knows every room on that way, and no backend by name
     "htp.export": (
-        *("htp.arguments", "htp.turns", "htp.exported", "htp.registry", "htp.spec"),
-        *("htp.backends.common", "htp.tagged", "htp.file", "htp.graph", *LEAVES),
+        *("htp.arguments", "htp.turns", "htp.exported", "htp.failures", "htp.registry"),
+        *("htp.spec", "htp.backends.common", "htp.tagged", "htp.file", "htp.graph", *LEAVES),
     ),
     # exports of others: stands where torch's exporters are entered, and knows no backend by name
     "htp.drop_in": (
@@ -51,12 +51,14 @@ ROOMS = {
     ),
     # one such export: listen, complete, write
     "htp.guest": (
-        *("htp.turns", "htp.exported", "htp.registry", "htp.spec", "htp.backends.base"),
-        *("htp.backends.common", "htp.tagged"),
+        *("htp.turns", "htp.exported", "htp.failures", "htp.registry", "htp.spec"),
+        *("htp.backends.base", "htp.backends.common", "htp.tagged"),
         *("htp.file", "htp.graph", *LEAVES),
     ),
     # exports wait for each other, and those who ask are told of them
     "htp.turns": ("htp.exported",),
+    # says in a line what a listener knows
+    "htp.failures": ("htp.backends.base", *LEAVES),
     # from what was asked to torch's exporter: it asks what this one takes and which opset it wrote
     "htp.arguments": ("htp.backends.common.facts", "htp.file.wire", *LEAVES),
     # names backends by strings, and knows their type only

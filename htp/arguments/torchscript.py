@@ -197,6 +197,7 @@ def explain(error: Exception, request: Request) -> CaptureError:
             f"This torch cannot write opset {request.opset_version}; "
             f"it can write {opsets[0]} to {opsets[-1]}.",
             "choose one of those, or leave opset_version out.",
+            asked=True,
         )
     lines = str(error).strip().splitlines()
     return CaptureError(

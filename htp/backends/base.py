@@ -19,7 +19,7 @@ The export is somebody else's. What goes wrong in the listening is kept, and rai
 ``Heard.capture``; torch's own result and torch's own errors pass through as they are.
 """
 
-from typing import Any, Callable, ContextManager, List, NamedTuple, Optional, Protocol
+from typing import Any, Callable, ContextManager, List, NamedTuple, Optional, Protocol, Tuple
 
 from htp.graph.records import Capture, GraphRecord
 from htp.scope import Stack
@@ -28,18 +28,24 @@ __all__ = ["Capture", "CaptureBackend", "Heard", "Listener", "Where"]
 
 
 class Where(NamedTuple):
-    """What an export is busy with.
+    """What an export is busy with. Strings only: it may be kept while what it tells of is gone.
 
     Attributes:
         running: the module call that is running; empty when none is.
         converting: the call that the operation belongs to which is being converted to ONNX; empty
             when none is.
-        operator: the operation that is being converted, in torch's words: ``aten::add``; or "".
+        operator: the operation that runs or is being converted, in torch's words: ``aten::add``;
+            "" when none is known.
+        source: the line of the model's own source: ``net.py:8``; "" when it is not known.
+        inputs: what the operation takes or, where none is known, the module call that is running:
+            ``float32[3, 4]``.
     """
 
     running: Stack = ()
     converting: Stack = ()
     operator: str = ""
+    source: str = ""
+    inputs: Tuple[str, ...] = ()
 
 
 class Heard(Protocol):

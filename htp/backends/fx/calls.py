@@ -32,7 +32,6 @@ class CallTracker:
         self._names: Optional[ModuleNames] = None
         self._root = 0
         self._running: List[Call] = []
-        self._attempts: List[Attempt] = []
         self._strict: Optional[Call] = None
         """The root's call in strict capture, where nothing runs that could be seen."""
         self._replay = _Replay(self._new)
@@ -42,10 +41,6 @@ class CallTracker:
         self._modules = {_identity(module): module for module in model.modules()}
         self._names = names
         self._root = _identity(model)
-
-    def _attempt(self) -> Attempt:
-        self._attempts.append(Attempt())
-        return self._attempts[-1]
 
     def _new(
         self, module: int, parent: Optional[Call], attempt: Attempt, replayed: bool = False
@@ -64,7 +59,7 @@ class CallTracker:
     def begin_reading(self) -> None:
         """Dynamo starts to read. In strict capture nothing is running then."""
         if not self._running:
-            self._strict = self._new(self._root, None, self._attempt())
+            self._strict = self._new(self._root, None, Attempt())
 
     def enter(self, module: Any, dynamo: bool) -> Optional[Call]:
         """A call begins and is the innermost one; None for a module that the model does not hold.
@@ -89,21 +84,17 @@ class CallTracker:
         if dynamo and root is not None:
             return root if key == self._root else self._new(key, root, root.attempt)
         if not dynamo and key == self._root:
-            return self._new(key, None, self._attempt())
+            return self._new(key, None, Attempt())
         again = call_of_meta()
         if again is not None:
             # dynamo left a module whole, and now it runs as one node of the graph that dynamo made.
             return again if again.module == key else self._new_late(key, again)
         return None
 
-    def leave(self, call: Optional[Call], *, failed: bool) -> None:
+    def leave(self, call: Optional[Call]) -> None:
         """The call is over, and whatever was called in it."""
         if call is None:
             return
-        if failed:
-            call.attempt.failed = call.attempt.failed or call
-        else:
-            call.attempt.failed = None  # whatever went wrong inside was caught
         while self._running and self._running.pop() is not call:
             pass
 
@@ -112,18 +103,12 @@ class CallTracker:
         return bool(self._running) and self._running[-1].module == _identity(module)
 
     def running(self) -> Stack:
-        """The call that runs, or else the one in which the first attempt failed."""
-        if self._running:
-            return self._running[-1].stack
-        for attempt in self._attempts:
-            if attempt.failed is not None:
-                return attempt.failed.stack
-        return ()
+        """The innermost call that runs."""
+        return self._running[-1].stack if self._running else ()
 
-    def built(self) -> None:
-        """An attempt has succeeded: what failed before is forgotten."""
-        for attempt in self._attempts:
-            attempt.failed = None
+    def read_root(self) -> Stack:
+        """The root's call, if dynamo has read it."""
+        return self._strict.stack if self._strict is not None else ()
 
     def _new_late(self, module: int, parent: Call) -> Call:
         """A call seen after the fact, which belongs behind the others inside ``parent``."""

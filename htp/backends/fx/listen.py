@@ -59,6 +59,7 @@ class FxListener:
     def __init__(self) -> None:
         self._ended: List[Heard] = []
         self._latest: Optional[Watch] = None
+        self._failed = Where()
 
     def take(self) -> List[Heard]:
         """The exports that ended since this was last asked, in order."""
@@ -67,15 +68,21 @@ class FxListener:
 
     def where(self) -> Where:
         """What the export is busy with, or where it failed."""
-        return self._latest.where() if self._latest is not None else Where()
+        return self._latest.where() if self._latest is not None else self._failed
 
     @unseen
     def hear(self, export: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Record one export by torch's function ``export``, and return what that returns."""
         model = args[0] if args else kwargs.get("model")
         self._latest = watch = Watch(model)
-        with _patched(watch):
-            done = export(*args, **kwargs)
+        self._failed = Where()
+        try:
+            with _patched(watch):
+                done = export(*args, **kwargs)
+        except BaseException:
+            self._failed = watch.guard(watch.failed) or Where()
+            self._latest = None  # with all that it holds
+            raise
         watch.collect()
         self._ended.append(watch)
         return done

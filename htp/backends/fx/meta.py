@@ -12,10 +12,23 @@ from weakref import WeakKeyDictionary
 from htp.backends.fx.values import Seen
 from htp.scope import Stack
 
-__all__ = ["KEY", "Attempt", "Call", "call_of_meta", "is_body", "node_of_line"]
+__all__ = [
+    "KEY",
+    "LINE",
+    "Attempt",
+    "Call",
+    "call_of_meta",
+    "is_body",
+    "line_of_meta",
+    "node_of_line",
+]
 
 KEY = "pkg.htp.call"
 """Where the innermost call stands in ``torch.fx.Node.meta``. Never exported."""
+
+LINE = "pkg.htp.line"
+"""Where the call stack stands, as text, of a node in a body: dynamo knows it when it reads the
+body, and what torch writes down when it traces the body anew ends at the body's call."""
 
 
 class Attempt:
@@ -26,14 +39,12 @@ class Attempt:
         count: how often each module was called.
         traced: those of the calls that were seen when a body was traced once more. torch traces
             some bodies on trial, and then once more.
-        failed: the call that an exception left first, and that no call around it has caught.
     """
 
     def __init__(self) -> None:
         self.calls: List[Call] = []
         self.count: Dict[int, int] = {}
         self.traced: List[Call] = []
-        self.failed: Optional[Call] = None
 
     def settle(self, kept: Iterable["Call"]) -> None:
         """Forget the calls of trials: those of bodies of which no node was kept."""
@@ -106,6 +117,13 @@ def call_of_meta() -> Optional[Call]:
         return None
     call: Optional[Call] = traceback.get_current_meta().get(KEY)
     return call
+
+
+def line_of_meta() -> Optional[str]:
+    """The call stack that is kept of the node that torch is tracing again."""
+    from torch.fx import traceback
+
+    return traceback.get_current_meta().get(LINE) if traceback.has_preserved_node_meta() else None
 
 
 def node_of_line() -> Any:

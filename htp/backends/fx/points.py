@@ -7,7 +7,7 @@
   https://github.com/pytorch/pytorch/blob/v2.6.0/torch/_dynamo/variables/nn_module.py#L85
 * Later passes trace the graph again with the node at hand in ``torch.fx.traceback``'s current meta,
   https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/proxy.py#L173
-* Then torch translates the graph, has it optimised, and saves it,
+* Then torch translates the graph, has it optimised, and saves it (``building``),
   https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_core.py#L549
 
 Each function here is given the ``Watch`` of an export and torch's own object. Torch's own is always
@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from typing import Any, Iterator, Optional
 
 from htp.backends.common.patching import PatchPoint, missing, only_here
+from htp.backends.fx.building import BUILDING
 from htp.backends.fx.values import KEY as _VALUES
 from htp.backends.fx.watch import Watch
 
@@ -43,8 +44,10 @@ def _call_module(watch: Watch, plain: Any) -> Any:
         run = watch.guard(watch.enter, self, m, args, kwargs)
         try:
             result = plain(self, m, forward, args, kwargs)
-        except BaseException:
+        except BaseException as error:
             watch.guard(watch.leave, run, failed=True)
+            if not watch.calls.running():
+                watch.failing.left_model(error, call_module.__code__, watch)
             raise
         watch.guard(watch.leave, run, result)
         return result
@@ -63,13 +66,16 @@ def _announce(watch: Watch, plain: Any) -> Any:
     @contextmanager
     def announced(follow: bool, mod: Any, own: Any) -> Iterator[None]:
         call = watch.guard(watch.read, mod) if follow else None
-        failed = True
         try:
             with own:
                 yield
-            failed = False
+        except BaseException as error:
+            watch.failing.left_call(error, call)
+            raise
+        else:
+            watch.failing.fine()
         finally:
-            watch.guard(watch.calls.leave, call, failed=failed)
+            watch.guard(watch.calls.leave, call)
 
     def record_nn_module_stack(module_key: Any, source: Any, tx: Any, mod: Any) -> Any:
         # A module may be announced twice: as it is called, and from within what calls forward.
@@ -121,17 +127,32 @@ def _functional(watch: Watch, plain: Any) -> Any:
         finally:
             watch.guard(watch.made_functional, func, args, kwargs, result)
 
+    watch.dispatching = dispatch.__code__
     return dispatch
 
 
 def _run_node(watch: Watch, plain: Any) -> Any:
     def run_node(self: Any, n: Any) -> Any:
-        result = plain(self, n)
+        try:
+            result = plain(self, n)
+        except BaseException as error:
+            watch.failing.left_node(error, run_node.__code__, n)
+            raise
         if _VALUES in n.meta:
             watch.guard(watch.values.ran, n, result)
         return result
 
     return run_node
+
+
+def _capture(watch: Watch, plain: Any) -> Any:
+    def capture(self: Any, *args: Any, **kwargs: Any) -> Any:
+        result = plain(self, *args, **kwargs)
+        failed = result.exception if result.exported_program is None else None
+        watch.failing.ended(failed, watch.calls.read_root())
+        return result
+
+    return capture
 
 
 def _promote(watch: Watch, plain: Any) -> Any:
@@ -163,26 +184,6 @@ def _translate(watch: Watch, plain: Any) -> Any:
     return translate
 
 
-def _lower(watch: Watch, plain: Any) -> Any:
-    def lower(model: Any, node: Any, *args: Any, **kwargs: Any) -> Any:
-        watch.converting = node
-        result = plain(model, node, *args, **kwargs)
-        watch.converting = None  # not after a failure
-        return result
-
-    return lower
-
-
-def _build(watch: Watch, plain: Any) -> Any:
-    def build(exported_program: Any, *args: Any, **kwargs: Any) -> Any:
-        watch.guard(watch.captured, exported_program)
-        program = plain(exported_program, *args, **kwargs)
-        watch.build(program)
-        return program
-
-    return build
-
-
 def _replace(watch: Watch, plain: Any) -> Any:
     def replace_all_uses_with(values: Any, replacements: Any, *args: Any, **kwargs: Any) -> Any:
         watch.guard(watch.replace, values, replacements)
@@ -191,25 +192,8 @@ def _replace(watch: Watch, plain: Any) -> Any:
     return replace_all_uses_with
 
 
-def _save(watch: Watch, plain: Any) -> Any:
-    def save(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with watch.unmarked(self):
-            return plain(self, *args, **kwargs)
-
-    return save
-
-
-def _model_proto(watch: Watch, plain: Any) -> Any:
-    def model_proto(self: Any) -> Any:
-        with watch.unmarked(self):
-            return plain.fget(self)
-
-    return property(model_proto, doc=plain.__doc__)
-
-
 _CORE = ("torch.onnx._internal.exporter._core",)
 _DYNAMO = "torch._dynamo.variables.nn_module"
-_PROGRAM = ("torch.onnx._internal.exporter._onnx_program:ONNXProgram",)
 _CONVENIENCE = ("onnx_ir.convenience", "onnx_ir._convenience", "onnxscript.ir.convenience")
 
 TRACING = (
@@ -244,6 +228,12 @@ TRACING = (
         only_here(_example),
         needed=False,
     ),
+    PatchPoint(
+        "__call__",
+        ("torch.onnx._internal.exporter._capture_strategies:CaptureStrategy",),
+        only_here(_capture),
+        needed=False,
+    ),
     PatchPoint("run_node", ("torch.fx.interpreter:Interpreter",), only_here(_run_node)),
     PatchPoint(
         "insert_type_promotion_nodes",
@@ -257,14 +247,6 @@ TRACING = (
     PatchPoint("replace_all_uses_with", _CONVENIENCE, only_here(_replace), needed=False),
 )
 """Where the calls of an ``nn.Module`` and their tensors are followed."""
-
-BUILDING = (
-    PatchPoint("_exported_program_to_onnx_program", _CORE, only_here(_build)),
-    PatchPoint("_handle_call_function_node_with_lowering", _CORE, only_here(_lower), needed=False),
-    PatchPoint("save", _PROGRAM, only_here(_save)),
-    PatchPoint("model_proto", _PROGRAM, _model_proto),
-)
-"""Where torch makes the ONNX graph, and writes it."""
 
 _READ = (
     ("torch", "_from_functional_tensor"),

@@ -11,10 +11,11 @@ from htp.backends.common.modules import ModuleNames
 from htp.backends.common.overriding import overrides
 from htp.backends.fx import ends
 from htp.backends.fx.calls import CallTracker
+from htp.backends.fx.failing import Failing
 from htp.backends.fx.faults import Faults
 from htp.backends.fx.ir import MARK, walk
 from htp.backends.fx.marks import Marks, taken_off, without
-from htp.backends.fx.meta import KEY, Attempt, Call, is_body, node_of_line
+from htp.backends.fx.meta import KEY, LINE, Attempt, Call, is_body, line_of_meta, node_of_line
 from htp.backends.fx.overriding import OverridingCalls
 from htp.backends.fx.parameters import ParameterNames
 from htp.backends.fx.reading import ReadValues
@@ -53,7 +54,9 @@ class Watch:
         views: follows the views that torch computes once more.
         values: follows what the calls took and returned.
         overriding: sees calls of modules that have a ``__call__`` of their own.
+        failing: where something failed.
         converting: the FX node that is being converted to ONNX.
+        dispatching: code of the function that every operation goes through while torch traces.
     """
 
     def __init__(self, model: Any) -> None:
@@ -62,10 +65,13 @@ class Watch:
         self.overriding = OverridingCalls(self)
         self._forget()
         self.converting: Any = None
+        self.dispatching: Any = None
         self._faults = Faults()
         self.guard = self._faults.guard
         self._stacks = StackReader()
+        self.failing = Failing(model, self._stacks)
         self._parameters = ParameterNames()
+        self._captured: Any = None
         self._program: Any = None
         self._marks: Optional[Marks] = None
         self._built: Optional[BuiltGraph] = None
@@ -132,8 +138,9 @@ class Watch:
             self.calls.leave_body()
             if not failed:
                 self.values.gave(run.tracer, run.body, result)
-        self.calls.leave(run.call, failed=failed)
+        self.calls.leave(run.call)
         if run.call is not None and not failed:
+            self.failing.fine()
             run.call.outputs = self.values.returned(run.tracer, result)
 
     def read(self, module: Any) -> Optional[Call]:
@@ -152,10 +159,15 @@ class Watch:
         if again is not None and again.same:
             hand_on(values_of(again.view), node)
         self.values.aliases.created(node)
+        written = line_of_meta()
         if self.calls.in_body():
             line = node_of_line()
+            if line is not None:
+                written = line.meta.get(LINE) or line.meta.get("stack_trace")
             if line is not None and line.target is node.target and values_of(line):
                 self.values.computed_by_line(line, node)
+        if written:
+            node.meta[LINE] = written
 
     def functional(self, args: Any) -> None:
         """Torch begins to make an operation functional that was called with ``args``."""
@@ -171,6 +183,7 @@ class Watch:
 
     def captured(self, program: Any) -> None:
         """Torch has captured the model as this ``ExportedProgram``."""
+        self._captured = program
         calls = [node.meta[KEY] for node in program.graph.nodes if KEY in node.meta]
         root = calls[0].attempt.calls[0] if calls else None
         if root is not None and root.inputs is None and root.outputs is None:
@@ -179,13 +192,13 @@ class Watch:
 
     def build(self, program: Any) -> None:
         """Torch has built a graph; a later one takes its place."""
-        self._program = program
+        self._program, self._captured = program, None
         self.guard(self._build, program.model)
         if self._faults.first is not None:
             without(program.model)
 
     def _build(self, model: Any) -> None:
-        self.calls.built()
+        self.failing.forget()
         origins = [node.meta.get("node") for node, _ in walk(model)]
         calls = [node.meta[KEY] for node in origins if node is not None and KEY in node.meta]
         for attempt in {call.attempt for call in calls}:
@@ -249,13 +262,18 @@ class Watch:
 
     def where(self) -> Where:
         """What the export is busy with, or where it failed."""
-        node = self.converting
-        if node is None:
-            return Where(running=self.calls.running())
-        call: Optional[Call] = node.meta.get(KEY)
-        stack = call.stack if call else self._stacks.read(node.meta.get("nn_module_stack") or {})
-        schema = getattr(node.target, "_schema", None)
-        return Where((), stack or (), str(getattr(schema, "name", node.target)))
+        if self.converting is not None:
+            return self.failing.node(self.converting)
+        running = self.calls.running()
+        return Where(running) if running else self.failing.where()
+
+    def failed(self) -> Where:
+        """Where the export failed, after it has."""
+        if self.converting is not None and KEY in self.converting.meta:
+            graphs = [getattr(m, "graph", None) for m in self._captured.graph_module.modules()]
+            kept = [n.meta[KEY] for g in graphs if g for n in g.nodes if KEY in n.meta]
+            self.converting.meta[KEY].attempt.settle(kept)
+        return self.where()
 
     def capture(self, written: GraphRecord) -> Capture:
         """The capture of the file that torch wrote.

@@ -67,7 +67,7 @@ class TorchScriptListener:
     def __init__(self) -> None:
         self._ended: List[Heard] = []
         self._recorder: Optional[Recorder] = None
-        self._running: Optional[Recorder] = None
+        self._failed = Where()
 
     def take(self) -> List[Heard]:
         """The exports that ended since this was last asked, in order."""
@@ -76,11 +76,11 @@ class TorchScriptListener:
 
     def where(self) -> Where:
         """What the export is busy with, or where it failed."""
-        return self._recorder.where() if self._recorder else Where()
+        return self._recorder.where() if self._recorder else self._failed
 
     def busy_elsewhere(self) -> bool:
         """Whether an export of another thread is being heard, which this one disturbs."""
-        running = self._running
+        running = self._recorder
         if running is None or running.thread == get_ident():
             return False
         running.faults.keep(_disturbed(), "listen")
@@ -107,17 +107,20 @@ class TorchScriptListener:
     @contextmanager
     def hearing(self, model: Any) -> Iterator[None]:
         """Record the export that runs meanwhile."""
-        outer, recorder = (self._recorder, self._running), _recorder(model)
-        self._recorder = self._running = recorder
+        outer, recorder = self._recorder, _recorder(model)
+        self._recorder = recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
         own = overriding_calls(model, recorder)
+        self._failed = Where()
         try:
             with inside, installed(POINTS, recorder), outside, marked(model, recorder), own:
                 yield
+        except BaseException:
+            self._failed = recorder.where()  # the recorder goes, with all that it holds
+            raise
         finally:
-            self._running = outer[1]
-        self._recorder = outer[0]
+            self._recorder = outer
         self._ended.append(HeardExport(model, recorder, taken))
 
 

@@ -89,7 +89,10 @@ def _around_merging(recorder: Recorder, merge: Any) -> Any:
 def _around_conversion(recorder: Recorder, convert: Any) -> Any:
     def jit_pass_onnx(graph: Any, *args: Any, **kwargs: Any) -> Any:
         recorder.before_converting(graph)
-        converted = convert(graph, *args, **kwargs)
+        try:
+            converted = convert(graph, *args, **kwargs)
+        finally:
+            recorder.end_of_conversion()
         recorder.after_converting(converted)
         return converted
 
@@ -124,6 +127,20 @@ def _around_each_conversion(recorder: Recorder, run: Any) -> Any:
         return result
 
     return run_symbolic_function
+
+
+def _around_each_method(recorder: Recorder, run: Any) -> Any:
+    """``torch.autograd.Function`` converts itself where it has a ``symbolic``."""
+
+    def run_symbolic_method(*args: Any, **kwargs: Any) -> Any:
+        recorder.before_method()
+        try:
+            return run(*args, **kwargs)
+        except BaseException:
+            recorder.after_failed_method()
+            raise
+
+    return run_symbolic_method
 
 
 def _around_rewriting(recorder: Recorder, rewrite: Any) -> Any:
@@ -191,6 +208,9 @@ def _points() -> Iterator[PatchPoint]:
     yield PatchPoint("_jit_pass_onnx", PASSES, only_here(_around_conversion))
     # The C++ side takes it from torch.onnx from 1.13 on, and from torch.onnx.utils before.
     yield PatchPoint("_run_symbolic_function", (*UTILS, "torch.onnx"), _around_each_conversion)
+    yield PatchPoint(
+        "_run_symbolic_method", (*UTILS, "torch.onnx"), _around_each_method, needed=False
+    )
     for name, around in (
         ("_jit_pass_onnx_scalar_type_analysis", _around_rewriting),
         ("_jit_pass_onnx_peephole", _around_rewriting),

@@ -1,11 +1,14 @@
 """What is recorded of one export, and how: the scopes first, or every pass."""
 
+import contextlib
 from functools import wraps
+from itertools import islice
 from typing import Any, Callable, Optional, TypeVar, Union, cast
 
 from htp.backends.base import Where
 from htp.backends.torchscript import scripted
 from htp.backends.torchscript.every_pass import EveryPass
+from htp.backends.torchscript.failing import conversion, method_nodes, within
 from htp.backends.torchscript.ir import census
 from htp.backends.torchscript.merging import CONSTANT
 from htp.backends.torchscript.scopes import CallLog
@@ -65,16 +68,17 @@ class Recorder:
         )
         self._converting: Any = None
         self._failed: Optional[Where] = None
+        self._source: Any = None  # the graph that is being converted, no longer than that
+        self._methods = 0  # how many of its operations were given to a method of their own class
 
     def where(self) -> Where:
         """What the export is busy with, or was when it failed."""
         if self._converting is not None:
-            return self._converts(self._converting) or Where()
-        return self._failed or Where(running=self.log.busy_with())
+            return self._converts(self._converting)
+        return self._failed or self.log.where()
 
-    @heard
-    def _converts(self, node: Any) -> Optional[Where]:
-        return Where(converting=self.reader.place(node), operator=node.kind())
+    def _converts(self, node: Any) -> Where:
+        return conversion(node, self.reader.place, self.model)
 
     def check(self) -> None:
         """Raise what went wrong in the recording.
@@ -131,7 +135,12 @@ class Recorder:
     @heard
     def before_converting(self, graph: Any) -> None:
         """The graph is about to be converted to ONNX."""
+        self._source, self._methods = graph, 0
         self.reader.before_converting(graph)
+
+    def end_of_conversion(self) -> None:
+        """The graph was converted, or could not be."""
+        self._source = None
 
     @heard
     def after_converting(self, graph: Any) -> None:
@@ -160,8 +169,20 @@ class Recorder:
 
     def after_failed_conversion(self, outer: Any, node: Any) -> None:
         """One operation could not be converted; the innermost one is what failed."""
-        self._failed = self._failed or self._converts(node)
+        here = self._converts(node)
+        self._failed = within(self._failed, here) if self._failed is not None else here
         self._converting = outer
+
+    def before_method(self) -> None:
+        """The next operation is about to be converted by a method of its own class."""
+        self._methods += 1
+        self._failed = None
+
+    def after_failed_method(self) -> None:
+        """The method failed. Torch does not say whose operation it was to convert."""
+        with contextlib.suppress(Exception):  # the export has troubles of its own
+            found = islice(method_nodes(self._source), self._methods - 1, None)
+            self._failed = self._failed or self._converts(next(found))
 
     @heard
     def before_rewriting(self, graph: Any) -> Any:

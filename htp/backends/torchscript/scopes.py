@@ -23,9 +23,11 @@ import re
 from threading import get_ident
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
+from htp.backends.base import Where
 from htp.backends.common.faults import Faults
 from htp.backends.common.modules import ModuleNames, type_name
 from htp.backends.common.overriding import Watching, overrides
+from htp.backends.torchscript.failing import forward_failed
 from htp.backends.torchscript.markers import EXIT, marker
 from htp.scope import ModuleCall, Stack
 
@@ -51,7 +53,7 @@ class CallLog:
         self._counts: Dict[int, int] = {}
         self._running: List[int] = []
         self._modules: List[Any] = []
-        self._failed: Stack = ()
+        self._failed = Where()
         self._types: Dict[type, str] = {}
         self.marked = False
         self.faults = Faults()
@@ -89,14 +91,20 @@ class CallLog:
                 self.faults.keep(error, "enter")
                 return None
             self._running.append(token)
-            self._failed = ()
             return token
         return None
 
     def end(self, failed: bool) -> None:
         """The call that began last ends."""
-        stack = self.stacks[self._running.pop()]
-        self._failed = (self._failed or stack) if failed else ()
+        self._running.pop()
+        if not failed:
+            self._failed = Where()  # whatever went wrong within was caught
+
+    def fail(self, error: BaseException) -> None:
+        """An error is about to leave the call that began last."""
+        # Whoever is still running may catch it. Of the outermost call, it is how the trace ends.
+        if len(self._running) == 1:
+            self._failed = forward_failed(error, self)
 
     def innermost(self) -> Optional[int]:
         """The token of the innermost call that is running; None when none is, or after a fault."""
@@ -110,9 +118,9 @@ class CallLog:
         """The innermost call that is running; empty when none is."""
         return self.stacks[self._running[-1]] if self._running else ()
 
-    def busy_with(self) -> Stack:
+    def where(self) -> Where:
         """The innermost call that is running, or the one in which the forward pass failed."""
-        return self._failed or self.running()
+        return Where(self.running()) if self._running else self._failed
 
     def scope_token(self, module: Any) -> str:
         """What the scope name of a call that is running carries."""
@@ -218,9 +226,12 @@ def _noted(
         else:
             result = call(module, *args, **kwargs)
         failed = False
-        return result
+    except BaseException as error:
+        log.fail(error)
+        raise
     finally:
         log.end(failed)
+    return result
 
 
 def watched_function(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable[..., Any]:
