@@ -26,6 +26,8 @@ class ModuleTree:
         children: the calls made by this one.
         own: coverage of the nodes that this call owns itself.
         total: coverage of the nodes of this call and of everything below it.
+        standing: for nodes that are owned elsewhere and stand for this call, or for one below it,
+            how many have which tag. ``total`` counts them where they are owned, and only there.
         unknown: on the root only: nodes of which nothing is known.
         joined: the file holds several exported models. This is no module call, and its
             ``children`` are the models' roots, each with its own nodes.
@@ -35,8 +37,14 @@ class ModuleTree:
     children: List["ModuleTree"] = field(default_factory=list)
     own: Coverage = NOTHING
     total: Coverage = NOTHING
+    standing: Dict[Tag, int] = field(default_factory=dict)
     unknown: int = 0
     joined: bool = False
+
+    @property
+    def shared(self) -> int:
+        """How many nodes that are owned elsewhere stand for this call, or for one below it."""
+        return sum(self.standing.values())
 
     @property
     def roots(self) -> List["ModuleTree"]:
@@ -58,6 +66,8 @@ class _Growing:
     def __init__(self) -> None:
         self.roots: List[ModuleTree] = []
         self._below: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
+        self._parents: Dict[int, Optional[ModuleTree]] = {}
+        self._called: Dict[Tuple[str, ModuleCall], ModuleTree] = {}
         self._last: Tuple[str, Stack, Optional[ModuleTree]] = ("", (), None)
         self._counts: Dict[int, List[int]] = {}
         self._coverages: Dict[Counts, Coverage] = {(0, 0, 0, 0): NOTHING}
@@ -68,6 +78,8 @@ class _Growing:
         found = self._below.get(place)
         if found is None:
             found = self._below[place] = ModuleTree(call)
+            self._parents[id(found)] = parent
+            self._called.setdefault((origin, call), found)
             (self.roots if parent is None else parent.children).append(found)
         return found
 
@@ -92,6 +104,27 @@ class _Growing:
         if counts is None:
             counts = self._counts[id(branch)] = [0, 0, 0, 0]
         counts[PLACES[id(tag.provenance)]] += count
+
+    def stand(self, tag: Tag, origin: str, count: int) -> None:
+        """Say that nodes of this tag stand for its shared calls as well.
+
+        A fused node of ``norm`` and ``conv`` in ``block`` is owned by ``block``: it stands for
+        ``block.norm`` and ``block.conv``, and in ``block`` it is counted already.
+        """
+        owner: Optional[ModuleTree] = None
+        counted = set()
+        for call in tag.stack:
+            owner = self.branch(owner, call, origin)
+            counted.add(id(owner))
+        root = self.branch(None, tag.stack[0], origin)
+        for call in tag.shared:
+            branch = self._called.get((origin, call))
+            if branch is None:  # nothing says where it was called
+                branch = self.branch(root, call, origin)
+            while branch is not None and id(branch) not in counted:
+                counted.add(id(branch))
+                branch.standing[tag] = branch.standing.get(tag, 0) + count
+                branch = self._parents[id(branch)]
 
     def _coverage(self, counts: Sequence[int]) -> Coverage:
         key = tuple(counts)
@@ -125,14 +158,19 @@ def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] 
     growing = _Growing()
     for rows, origin in calls:
         growing.grow(rows, origin)
-    unknown = 0
+    unknown, sharing = 0, []
     for origin, told in tags.items():
         each = dict(zip(map(id, told), told))
         for place, count in Counter(map(id, told)).items():
-            if each[place].stack:
-                growing.own(each[place], origin, count)
-            else:
+            tag = each[place]
+            if not tag.stack:
                 unknown += count
+                continue
+            growing.own(tag, origin, count)
+            if tag.shared:
+                sharing.append((tag, origin, count))
+    for row in sharing:  # now that all calls have grown
+        growing.stand(*row)
     root = _joined(growing.roots)
     root.unknown = unknown
     growing.add_up(root)

@@ -50,8 +50,10 @@ ROOMS = {
     "htp.backends.base": ("htp.graph.records", *LEAVES),
     "htp.backends": (),
     # a thin handle: what it answers with stands below
-    "htp.tagged": ("htp.tree", "htp.file", "htp.graph", *LEAVES),
+    "htp.tagged": ("htp.tree", "htp.pattern", "htp.file", "htp.graph", *LEAVES),
     "htp.tree": LEAVES,
+    # one rule for all that takes patterns
+    "htp.pattern": LEAVES,
     # bytes and keys, from and into records
     "htp.file": ("htp.graph", *LEAVES),
     # records and what follows from them: no torch, no onnx

@@ -1,13 +1,13 @@
 """A parsed model and its nodes, in the order in which tags are written."""
 
-from typing import TYPE_CHECKING, Dict, Iterable, Iterator, List, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Set, Tuple
 
 from htp.errors import InvalidModelError
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["bodies_of", "nodes_of", "parse", "serialised"]
+__all__ = ["bodies_of", "nodes_of", "parse", "serialised", "text_of"]
 
 _HOLDS_NO_GRAPH = frozenset((1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14))
 """The types of an attribute but GRAPH, GRAPHS and UNDEFINED, which is whatever it holds:
@@ -47,6 +47,19 @@ def serialised(model: "onnx.ModelProto") -> bytes:
             f"This model cannot be written: {error}.", "onnx.checker.check_model may tell more."
         ) from error
     return data
+
+
+def text_of(name: Any) -> str:
+    """A name in a model, which protobuf gives as bytes where it is no valid UTF-8.
+
+    Raises:
+        InvalidModelError: it is such a name.
+    """
+    if not isinstance(name, str):
+        raise InvalidModelError(
+            f"A name in the model is no text: {str(name)[:80]}", "export the model again."
+        )
+    return name
 
 
 def nodes_of(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:

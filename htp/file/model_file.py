@@ -4,10 +4,10 @@ import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 from htp.file import data, keys, origin, store, wire
-from htp.file.document import nodes_of, parse, serialised
+from htp.file.document import nodes_of, parse, serialised, text_of
 from htp.file.entries import Props
 from htp.file.garbage import no_search
-from htp.file.tags import TagTable
+from htp.file.tags import TagTable, is_tagged
 from htp.scope import Tag
 
 if TYPE_CHECKING:
@@ -130,17 +130,25 @@ class ModelFile:
         return self._tagged(self.outline)
 
     def _tagged(self, model: "onnx.ModelProto") -> Iterator[Tuple["onnx.NodeProto", Tag]]:
-        return self._tags.read(nodes_of(model), not self.origins)
+        return self._tags.read(nodes_of(model), not self.origins or self.is_bare)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether no node has a tag of HTP's, whatever the file says of itself."""
+        model = self.outline
+        return not any(map(is_tagged, model.graph.node)) and not any(
+            map(is_tagged, nodes_of(model))
+        )
 
     def tag(self, node: "onnx.NodeProto") -> Tag:
         """The tag of one node."""
-        ((_, tag),) = self._tags.read([node], not self.origins)
+        ((_, tag),) = self._tags.read([node], not self.origins or self.is_bare)
         return tag
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """What each initializer that says so was made from."""
         return {
-            tensor.name: keys.decode_parameter(prop.value)
+            text_of(tensor.name): keys.decode_parameter(prop.value)
             for tensor in self.outline.graph.initializer
             for prop in tensor.metadata_props
             if prop.key == keys.PARAMETER
