@@ -71,7 +71,7 @@ TORCH = {
     "htp.arguments": "it calls its exporters",
     "htp.testing": "the suite's models are made of it",
     "htp.cli.demo_model": "the demo's model is made of it",
-    "htp.cli.terminal": "its log handlers, which are silenced, come with its import",
+    "htp.cli.progress": "its log handlers, which are silenced, come with its import",
 }
 
 # Who may import torch's private modules. Attributes are looked after by ruff (SLF001).
@@ -94,7 +94,6 @@ LONG_FILES = {}
 LONGEST_FUNCTION = 30
 LONG_FUNCTIONS = {
     "cli/doctor.py examine": "a question after the other, in the order of the report",
-    "cli/doctor.py print_report": "a paragraph after the other, as it is printed",
     "cli/tree.py print_tree": "a table with its columns, as it is printed",
 }
 
