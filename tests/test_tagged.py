@@ -136,8 +136,6 @@ def test_parameters_are_named(tagged):
 
 
 def test_who_made_it(tagged):
-    import torch
-
     assert tagged.backend in USABLE
     assert tagged.torch.split("+")[0] == torch.__version__.split("+")[0]
     assert repr(tagged.backend) in repr(tagged)

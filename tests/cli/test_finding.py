@@ -127,7 +127,7 @@ def test_of_deep_calls_nothing_is_walked_twice():
 def table(ran):
     """The headings, and each line by the module that it begins with."""
     heads, *lines = ran.out[: ran.out.index("\n\n")].splitlines()
-    return heads.split(), {line.split("  ")[0].strip(" │├└─"): line for line in lines}
+    return heads.split(), {line.strip(" │├└─").split()[0]: line for line in lines}
 
 
 def test_the_tree_has_a_column_for_shared_nodes(fused, run):
