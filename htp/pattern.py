@@ -10,7 +10,7 @@ The exact path comes first, so a module may be called ``a*``, ``x[0]`` or ``b@1`
 
 import fnmatch
 import re
-from typing import Callable, Dict, Iterable, Mapping, Optional, Sequence
+from typing import Callable, Dict, Iterable, Mapping, Optional, Sequence, Union
 
 from htp.scope import ModuleCall, Tag
 
@@ -46,19 +46,22 @@ class Pattern:
         self._match = re.compile(fnmatch.translate(text)).match
         self._above = above
         self._found: Optional[Above] = None
-        self._known: Dict[ModuleCall, int] = {}
+        self._known: Dict[Union[ModuleCall, str], int] = {}
         self._within: Dict[ModuleCall, int] = {}
 
     def of(self, tag: Tag) -> int:
         """How it names a call that a node comes from: its owner, one above it, or one shared."""
-        named = max(map(self.names, tag.stack), default=NOTHING)
-        return max((named, *map(self._shared, tag.shared)))
+        named = [self.names(call) for call in tag.stack]
+        if tag.shared:
+            named += map(self._shared, tag.shared)
+        return max(named, default=NOTHING)
 
     def names(self, call: ModuleCall) -> int:
         """How it names this very call."""
-        known = self._known.get(call)
+        key = call if self._by_call else call[0]  # a text is looked up sooner
+        known = self._known.get(key)
         if known is None:
-            known = self._known[call] = self._names(call)
+            known = self._known[key] = self._names(call)
         return known
 
     def _names(self, call: ModuleCall) -> int:

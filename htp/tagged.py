@@ -103,14 +103,14 @@ class TaggedModel:
             raise TypeError(f"op_type is an operator's name; found {type(op_type).__name__}.")
         matches: Dict[int, int] = {}  # by identity: a tag lives as long as the file
         named = Pattern(pattern, self._above)
-        found = []
+        found: Tuple[List[Tuple[onnx.NodeProto, Tag]], ...] = ([], [], [], [])  # by how it matches
         with no_search():
             for node, tag in self.nodes():
                 matching = matches.get(id(tag))
                 if matching is None:
                     matching = matches[id(tag)] = named.of(tag)
                 if matching and op_type in (None, node.op_type):
-                    found.append((matching, node, tag))
+                    found[matching].append((node, tag))
         best = max(matches.values(), default=0)
         if not best:
             calls = dict.fromkeys(
@@ -120,7 +120,7 @@ class TaggedModel:
                 f"No module that owns a node matches {pattern!r}.",
                 did_you_mean(pattern, map(str, calls)),
             )
-        return [(node, tag) for matching, node, tag in found if matching == best]
+        return found[best]
 
     def _above(self) -> Dict[ModuleCall, List[ModuleCall]]:
         """For each module call those that made it, as the origins say."""

@@ -37,14 +37,14 @@ class ModuleTree:
     children: List["ModuleTree"] = field(default_factory=list)
     own: Coverage = NOTHING
     total: Coverage = NOTHING
-    standing: Dict[Tag, int] = field(default_factory=dict)
+    standing: Tuple[Tuple[Tag, int], ...] = ()
     unknown: int = 0
     joined: bool = False
 
     @property
     def shared(self) -> int:
         """How many nodes that are owned elsewhere stand for this call, or for one below it."""
-        return sum(self.standing.values())
+        return sum(count for _, count in self.standing)
 
     @property
     def roots(self) -> List["ModuleTree"]:
@@ -65,9 +65,8 @@ class _Growing:
 
     def __init__(self) -> None:
         self.roots: List[ModuleTree] = []
+        self.origins: List[str] = []
         self._below: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
-        self._parents: Dict[int, Optional[ModuleTree]] = {}
-        self._called: Dict[Tuple[str, ModuleCall], ModuleTree] = {}
         self._last: Tuple[str, Stack, Optional[ModuleTree]] = ("", (), None)
         self._counts: Dict[int, List[int]] = {}
         self._coverages: Dict[Counts, Coverage] = {(0, 0, 0, 0): NOTHING}
@@ -78,9 +77,11 @@ class _Growing:
         found = self._below.get(place)
         if found is None:
             found = self._below[place] = ModuleTree(call)
-            self._parents[id(found)] = parent
-            self._called.setdefault((origin, call), found)
-            (self.roots if parent is None else parent.children).append(found)
+            if parent is None:
+                self.roots.append(found)
+                self.origins.append(origin)
+            else:
+                parent.children.append(found)
         return found
 
     def grow(self, calls: Calls, origin: str) -> None:
@@ -105,27 +106,6 @@ class _Growing:
             counts = self._counts[id(branch)] = [0, 0, 0, 0]
         counts[PLACES[id(tag.provenance)]] += count
 
-    def stand(self, tag: Tag, origin: str, count: int) -> None:
-        """Say that nodes of this tag stand for its shared calls as well.
-
-        A fused node of ``norm`` and ``conv`` in ``block`` is owned by ``block``: it stands for
-        ``block.norm`` and ``block.conv``, and in ``block`` it is counted already.
-        """
-        owner: Optional[ModuleTree] = None
-        counted = set()
-        for call in tag.stack:
-            owner = self.branch(owner, call, origin)
-            counted.add(id(owner))
-        root = self.branch(None, tag.stack[0], origin)
-        for call in tag.shared:
-            branch = self._called.get((origin, call))
-            if branch is None:  # nothing says where it was called
-                branch = self.branch(root, call, origin)
-            while branch is not None and id(branch) not in counted:
-                counted.add(id(branch))
-                branch.standing[tag] = branch.standing.get(tag, 0) + count
-                branch = self._parents[id(branch)]
-
     def _coverage(self, counts: Sequence[int]) -> Coverage:
         key = tuple(counts)
         found = self._coverages.get(key)
@@ -145,6 +125,53 @@ class _Growing:
                 branch.total = self._coverage(counts)
             if counts is not None:
                 self._counts[id(branch)] = counts
+
+
+class _Standing:
+    """Says where the nodes stand that are shared: after all branches have grown."""
+
+    def __init__(self, growing: _Growing) -> None:
+        self._growing = growing
+        self._parents: Dict[int, ModuleTree] = {}
+        self._called: Dict[Tuple[str, ModuleCall], ModuleTree] = {}
+        self._found: Dict[int, Tuple[ModuleTree, Dict[Tag, int]]] = {}
+        for root, origin in zip(growing.roots, growing.origins):
+            for branch in root.walk():
+                self._called.setdefault((origin, branch.call), branch)
+                self._parents.update((id(child), branch) for child in branch.children)
+
+    def add(self, tag: Tag, origin: str, count: int) -> None:
+        """Nodes of this tag stand for its shared calls, and for those above.
+
+        A fused node of ``norm`` and ``conv`` in ``block`` is owned by ``block``: it stands for
+        ``block.norm`` and ``block.conv``, and in ``block`` it is counted already.
+        """
+        owner: Optional[ModuleTree] = None
+        counted = set()
+        for call in tag.stack:
+            owner = self._growing.branch(owner, call, origin)
+            counted.add(id(owner))
+        for call in tag.shared:
+            branch = self._called.get((origin, call))
+            if branch is None:
+                branch = self._without_place(call, tag.stack[0], origin)
+            while branch is not None and id(branch) not in counted:
+                counted.add(id(branch))
+                found = self._found.setdefault(id(branch), (branch, {}))[1]
+                found[tag] = found.get(tag, 0) + count
+                branch = self._parents.get(id(branch))
+
+    def tell(self) -> None:
+        """Tell the branches."""
+        for branch, found in self._found.values():
+            branch.standing = tuple(found.items())
+
+    def _without_place(self, call: ModuleCall, top: ModuleCall, origin: str) -> ModuleTree:
+        """A call of which nothing says where it was made: below the root."""
+        root = self._growing.branch(None, top, origin)
+        branch = self._called[origin, call] = self._growing.branch(root, call, origin)
+        self._parents[id(branch)] = root
+        return branch
 
 
 def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:
@@ -169,8 +196,11 @@ def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] 
             growing.own(tag, origin, count)
             if tag.shared:
                 sharing.append((tag, origin, count))
-    for row in sharing:  # now that all calls have grown
-        growing.stand(*row)
+    if sharing:
+        standing = _Standing(growing)
+        for row in sharing:
+            standing.add(*row)
+        standing.tell()
     root = _joined(growing.roots)
     root.unknown = unknown
     growing.add_up(root)

@@ -97,7 +97,7 @@ def _shared(calls: Sequence[ModuleTree]) -> int:
     """Nodes that stand for these calls and are owned by none of them, each counted once."""
     if len(calls) == 1:
         return calls[0].shared
-    standing = {tag: count for call in calls for tag, count in call.standing.items()}
+    standing = {tag: count for call in calls for tag, count in call.standing}
     own = {call.call for call in calls}
     return sum(count for tag, count in standing.items() if own.isdisjoint(tag.stack))
 

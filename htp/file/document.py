@@ -89,6 +89,11 @@ def _nodes(nodes: Iterable["onnx.NodeProto"]) -> Iterator["onnx.NodeProto"]:
     while pending:
         for node in pending[-1]:
             yield node
+            for attribute in node.attribute:
+                if attribute.type not in _HOLDS_NO_GRAPH:
+                    break
+            else:
+                continue
             bodies = bodies_of(node)
             if bodies:
                 pending += [iter(graph.node) for graph in reversed(bodies)]
