@@ -13,7 +13,7 @@ from htp.backends.common.unseen import unseen
 from htp.errors import CaptureError, HTPError
 from htp.exported import Exported
 from htp.file import encode, memory, wire
-from htp.file.model_file import data_files
+from htp.file.data import locations
 from htp.file.records import record_model
 from htp.file.theirs import Theirs
 from htp.graph.complete import complete
@@ -252,7 +252,7 @@ def _tagged(heard: Heard, theirs: Theirs, program: Any, backend: str) -> Coverag
     light = onnx.ModelProto.FromString(wire.without_weights(data))
     capture = heard.capture(record_model(light))
     tags = complete(capture)
-    made = encode.made(data, capture, tags, backend, theirs.beside(data_files(light)))
+    made = encode.made(data, capture, tags, backend, theirs.beside(locations(light)))
     if program is not None:
         entries = memory.entries(program, made)
     if not theirs.is_nowhere:

@@ -1,27 +1,18 @@
 """A model with its tags: what ``htp.export`` returns and ``htp.load`` reads."""
 
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Dict,
-    Iterator,
-    List,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
-)
+import warnings
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from htp.errors import InvalidModelError, UnknownModuleError, did_you_mean
 from htp.file import sources
 from htp.file import store as files
-from htp.file.document import nodes_of
+from htp.file.document import nodes_of, text_of
 from htp.file.garbage import no_search
 from htp.file.model_file import ModelFile
 from htp.file.origin import Origin
 from htp.file.tags import origin_of
-from htp.scope import Coverage, Stack, Tag
+from htp.pattern import Pattern
+from htp.scope import Coverage, ModuleCall, Tag
 from htp.tree import ModuleTree, build
 
 if TYPE_CHECKING:
@@ -71,7 +62,10 @@ class TaggedModel:
 
         Raises:
             UnknownModuleError: no node has or computes it.
+            TypeError: ``name`` is no text.
         """
+        if not isinstance(name, str):
+            raise TypeError(f"A node or value is named by a text; found {type(name).__name__}.")
         maker: Optional[onnx.NodeProto] = None
         for node in nodes_of(self._file.outline) if name else ():
             if node.name == name:
@@ -80,9 +74,8 @@ class TaggedModel:
                 maker = node
         if maker is not None:
             return self._file.tag(maker)
-        known = (
-            each for node in nodes_of(self._file.outline) for each in (node.name, *node.output)
-        )
+        nodes = nodes_of(self._file.outline)
+        known = (text_of(each) for node in nodes for each in (node.name, *node.output))
         raise UnknownModuleError(
             f"No node is called {name!r}, and none computes a value of that name.",
             did_you_mean(name, known),
@@ -93,36 +86,58 @@ class TaggedModel:
     ) -> List[Tuple["onnx.NodeProto", Tag]]:
         """The nodes of the modules that a pattern names, everything below them included.
 
+        A node that stands for several calls is found through each of them. Nodes of which nothing
+        is known are not found at all; ``nodes()`` has them.
+
         Args:
-            pattern: a module path with shell wildcards: ``"encoder.layer.*"``. ``"block@1"`` is
-                only the second call of ``block``. ``""`` is the root, and so every known node.
+            pattern: a module path; or, where no module is called so, one with shell wildcards:
+                ``"encoder.layer.*"``. ``"block@1"`` is only the second call of ``block``. ``""`` is
+                the root, and so every known node.
             op_type: only nodes of this operator, for example ``"MatMul"``.
 
         Raises:
-            UnknownModuleError: no module that owns a node matches.
+            UnknownModuleError: no module that a node comes from matches.
+            TypeError: an argument is no text.
         """
-        matches: Dict[int, bool] = {}  # by identity: a tag lives as long as the file
-        named = _pattern(pattern)
-        found = []
+        if op_type is not None and not isinstance(op_type, str):
+            raise TypeError(f"op_type is an operator's name; found {type(op_type).__name__}.")
+        matches: Dict[int, int] = {}  # by identity: a tag lives as long as the file
+        named = Pattern(pattern, self._above)
+        found: Tuple[List[Tuple[onnx.NodeProto, Tag]], ...] = ([], [], [], [])  # by how it matches
         with no_search():
             for node, tag in self.nodes():
                 matching = matches.get(id(tag))
                 if matching is None:
-                    matching = matches[id(tag)] = named(tag.stack)
+                    matching = matches[id(tag)] = named.of(tag)
                 if matching and op_type in (None, node.op_type):
-                    found.append((node, tag))
-        if True not in matches.values():
-            stacks = dict.fromkeys(tag.stack for _, tag in self.nodes())
-            paths = [str(call) for stack in stacks for call in stack]
-            raise UnknownModuleError(
-                f"No module that owns a node matches {pattern!r}.", did_you_mean(pattern, paths)
+                    found[matching].append((node, tag))
+        best = max(matches.values(), default=0)
+        if not best:
+            calls = dict.fromkeys(
+                call for _, tag in self.nodes() for call in (*tag.stack, *tag.shared)
             )
+            raise UnknownModuleError(
+                f"No module that owns a node matches {pattern!r}.",
+                did_you_mean(pattern, map(str, calls)),
+            )
+        return found[best]
+
+    def _above(self) -> Dict[ModuleCall, List[ModuleCall]]:
+        """For each module call those that made it, as the origins say."""
+        found: Dict[ModuleCall, List[ModuleCall]] = {}
+        for origin in self.origins:
+            way: List[ModuleCall] = []
+            for call, depth in origin.calls:
+                del way[depth:]
+                found.setdefault(call, []).extend(way[-1:])
+                way.append(call)
         return found
 
     def tree(self) -> ModuleTree:
         """The module calls with the coverage of their nodes, modules without nodes included.
 
         A file that several models were merged into has a root for each; see ``ModuleTree.joined``.
+        Where a tool dropped all tags, the tree is that of the inferred ones.
         """
         origins = self._file.origins
         several = len(origins) > 1
@@ -133,7 +148,8 @@ class TaggedModel:
                     tags.setdefault(origin_of(node), []).append(tag)
             else:
                 tags[""] = [tag for _, tag in self._file.seen()]
-            return build(tags, [(o.calls, o.fingerprint if several else "") for o in origins])
+            told = () if origins and self._file.is_bare else origins
+            return build(tags, [(o.calls, o.fingerprint if several else "") for o in told])
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """For each initializer known to hold one: the parameters' or buffers' full names."""
@@ -200,32 +216,12 @@ class TaggedModel:
         return self
 
 
-def _pattern(pattern: str) -> Callable[[Stack], bool]:
-    """Whether a stack goes through a module that the pattern names."""
-    import fnmatch
-    import re
-
-    match = re.compile(fnmatch.translate(pattern)).match
-    by_call = "@" in pattern
-    known: Dict[str, bool] = {}
-
-    def named(stack: Stack) -> bool:
-        for call in stack:
-            name = f"{call.path}@{call.call}" if by_call else call.path
-            if name not in known:
-                known[name] = match(name) is not None
-            if known[name]:
-                return True
-        return False
-
-    return named
-
-
 def load(f: Any) -> TaggedModel:
     """Read a model and its tags. torch is not needed, and weights in data files stay there.
 
     Tags of other tools (torch's own metadata, ``winml.hierarchy``) and the node names of the
-    TorchScript exporter are read as ``inferred`` when the file has no tags of HTP's.
+    TorchScript exporter are read as ``inferred`` when the file has no tags of HTP's. Where it says
+    that it had some, which a tool dropped, a warning tells.
 
     Args:
         f: a path, an open binary file, the bytes of a file, an ``onnx.ModelProto`` (which is not
@@ -244,5 +240,14 @@ def load(f: Any) -> TaggedModel:
         raise InvalidModelError(
             f"{name} has no tags, and neither metadata nor node names tell of modules.",
             "export it with htp.export.",
+        )
+    if file.origins and file.is_bare:
+        made = ", ".join(dict.fromkeys(f"{o.backend}, torch {o.torch}" for o in file.origins))
+        warnings.warn(
+            f"{name} was tagged by HTP (backend {made!r}), but no node of it has a tag any more: "
+            "a tool that rewrote it dropped them. Owners are inferred from other metadata and from "
+            "names, as far as those tell of modules.",
+            RuntimeWarning,
+            stacklevel=2,
         )
     return TaggedModel(file)

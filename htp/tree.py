@@ -26,6 +26,8 @@ class ModuleTree:
         children: the calls made by this one.
         own: coverage of the nodes that this call owns itself.
         total: coverage of the nodes of this call and of everything below it.
+        standing: for nodes that are owned elsewhere and stand for this call, or for one below it,
+            how many have which tag. ``total`` counts them where they are owned, and only there.
         unknown: on the root only: nodes of which nothing is known.
         joined: the file holds several exported models. This is no module call, and its
             ``children`` are the models' roots, each with its own nodes.
@@ -35,8 +37,14 @@ class ModuleTree:
     children: List["ModuleTree"] = field(default_factory=list)
     own: Coverage = NOTHING
     total: Coverage = NOTHING
+    standing: Tuple[Tuple[Tag, int], ...] = ()
     unknown: int = 0
     joined: bool = False
+
+    @property
+    def shared(self) -> int:
+        """How many nodes that are owned elsewhere stand for this call, or for one below it."""
+        return sum(count for _, count in self.standing)
 
     @property
     def roots(self) -> List["ModuleTree"]:
@@ -57,6 +65,7 @@ class _Growing:
 
     def __init__(self) -> None:
         self.roots: List[ModuleTree] = []
+        self.origins: List[str] = []
         self._below: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
         self._last: Tuple[str, Stack, Optional[ModuleTree]] = ("", (), None)
         self._counts: Dict[int, List[int]] = {}
@@ -68,7 +77,11 @@ class _Growing:
         found = self._below.get(place)
         if found is None:
             found = self._below[place] = ModuleTree(call)
-            (self.roots if parent is None else parent.children).append(found)
+            if parent is None:
+                self.roots.append(found)
+                self.origins.append(origin)
+            else:
+                parent.children.append(found)
         return found
 
     def grow(self, calls: Calls, origin: str) -> None:
@@ -114,6 +127,53 @@ class _Growing:
                 self._counts[id(branch)] = counts
 
 
+class _Standing:
+    """Says where the nodes stand that are shared: after all branches have grown."""
+
+    def __init__(self, growing: _Growing) -> None:
+        self._growing = growing
+        self._parents: Dict[int, ModuleTree] = {}
+        self._called: Dict[Tuple[str, ModuleCall], ModuleTree] = {}
+        self._found: Dict[int, Tuple[ModuleTree, Dict[Tag, int]]] = {}
+        for root, origin in zip(growing.roots, growing.origins):
+            for branch in root.walk():
+                self._called.setdefault((origin, branch.call), branch)
+                self._parents.update((id(child), branch) for child in branch.children)
+
+    def add(self, tag: Tag, origin: str, count: int) -> None:
+        """Nodes of this tag stand for its shared calls, and for those above.
+
+        A fused node of ``norm`` and ``conv`` in ``block`` is owned by ``block``: it stands for
+        ``block.norm`` and ``block.conv``, and in ``block`` it is counted already.
+        """
+        owner: Optional[ModuleTree] = None
+        counted = set()
+        for call in tag.stack:
+            owner = self._growing.branch(owner, call, origin)
+            counted.add(id(owner))
+        for call in tag.shared:
+            branch = self._called.get((origin, call))
+            if branch is None:
+                branch = self._without_place(call, tag.stack[0], origin)
+            while branch is not None and id(branch) not in counted:
+                counted.add(id(branch))
+                found = self._found.setdefault(id(branch), (branch, {}))[1]
+                found[tag] = found.get(tag, 0) + count
+                branch = self._parents.get(id(branch))
+
+    def tell(self) -> None:
+        """Tell the branches."""
+        for branch, found in self._found.values():
+            branch.standing = tuple(found.items())
+
+    def _without_place(self, call: ModuleCall, top: ModuleCall, origin: str) -> ModuleTree:
+        """A call of which nothing says where it was made: below the root."""
+        root = self._growing.branch(None, top, origin)
+        branch = self._called[origin, call] = self._growing.branch(root, call, origin)
+        self._parents[id(branch)] = root
+        return branch
+
+
 def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:
     """Build the tree.
 
@@ -125,14 +185,22 @@ def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] 
     growing = _Growing()
     for rows, origin in calls:
         growing.grow(rows, origin)
-    unknown = 0
+    unknown, sharing = 0, []
     for origin, told in tags.items():
         each = dict(zip(map(id, told), told))
         for place, count in Counter(map(id, told)).items():
-            if each[place].stack:
-                growing.own(each[place], origin, count)
-            else:
+            tag = each[place]
+            if not tag.stack:
                 unknown += count
+                continue
+            growing.own(tag, origin, count)
+            if tag.shared:
+                sharing.append((tag, origin, count))
+    if sharing:
+        standing = _Standing(growing)
+        for row in sharing:
+            standing.add(*row)
+        standing.tell()
     root = _joined(growing.roots)
     root.unknown = unknown
     growing.add_up(root)

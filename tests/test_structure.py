@@ -71,8 +71,10 @@ ROOMS = {
     "htp.backends.base": ("htp.graph.records", *LEAVES),
     "htp.backends": (),
     # a thin handle: what it answers with stands below
-    "htp.tagged": ("htp.tree", "htp.file", "htp.graph", *LEAVES),
+    "htp.tagged": ("htp.tree", "htp.pattern", "htp.file", "htp.graph", *LEAVES),
     "htp.tree": LEAVES,
+    # one rule for all that takes patterns
+    "htp.pattern": LEAVES,
     # bytes and keys, from and into records
     "htp.file": ("htp.graph", *LEAVES),
     # records and what follows from them: no torch, no onnx
@@ -93,7 +95,7 @@ TORCH = {
     "htp.arguments": "it calls its exporters",
     "htp.testing": "the suite's models are made of it",
     "htp.cli.demo_model": "the demo's model is made of it",
-    "htp.cli.terminal": "its log handlers, which are silenced, come with its import",
+    "htp.cli.progress": "its log handlers, which are silenced, come with its import",
 }
 
 # Who may import torch's private modules. Attributes are looked after by ruff (SLF001).
@@ -116,7 +118,6 @@ LONG_FILES = {}
 LONGEST_FUNCTION = 30
 LONG_FUNCTIONS = {
     "cli/doctor.py examine": "a question after the other, in the order of the report",
-    "cli/doctor.py print_report": "a paragraph after the other, as it is printed",
     "cli/tree.py print_tree": "a table with its columns, as it is printed",
 }
 

@@ -5,6 +5,7 @@ import os
 
 import onnx
 import pytest
+import torch
 
 import htp
 from htp.testing.models import case
@@ -135,8 +136,6 @@ def test_parameters_are_named(tagged):
 
 
 def test_who_made_it(tagged):
-    import torch
-
     assert tagged.backend in USABLE
     assert tagged.torch.split("+")[0] == torch.__version__.split("+")[0]
     assert repr(tagged.backend) in repr(tagged)
@@ -253,3 +252,26 @@ def test_the_tree_keeps_modules_that_left_no_node(backend):
     assert {"dropout", "constant"} <= set(branches)  # some releases leave a node of them
     assert branches["identity"] == 0
     assert branches["dense"] > 0
+
+
+@pytest.mark.parametrize("backend", USABLE)
+def test_a_fused_node_is_found_by_each_of_its_modules(backend, tmp_path):
+    """A normalisation that became part of a convolution: neither is without a node."""
+
+    class Block(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = torch.nn.Conv2d(1, 2, 3)
+            self.norm = torch.nn.BatchNorm2d(2)
+
+        def forward(self, x):
+            return self.norm(self.conv(x))
+
+    model = torch.nn.Sequential(Block()).eval()
+    tagged = htp.export(model, (torch.ones(1, 1, 5, 5),), tmp_path / "m.onnx", backend=backend)
+    for module in ("0.conv", "0.norm"):
+        assert "Conv" in {node.op_type for node, _ in tagged.find(module)}, module
+    if len(list(tagged.nodes())) == 1:
+        branches = {branch.call.path: branch for branch in tagged.tree().walk()}
+        assert (branches["0.norm"].shared, branches["0.norm"].total.total) == (1, 0)
+        assert branches[""].total.total == 1

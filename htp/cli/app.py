@@ -1,23 +1,30 @@
 """The commands: parse, call, print."""
 
-import json
 import os
-from typing import Any, Dict, Optional, Tuple
+from itertools import starmap
+from typing import Any, Dict, List, Optional, Tuple
 
 import click
 
 from htp import registry, torch_release, version
+from htp.cli.commands import Commands
 from htp.cli.doctor import examine, print_report
+from htp.cli.progress import quiet_torch, working
 from htp.cli.run import run_command
 from htp.cli.source import export_arguments
-from htp.cli.terminal import Commands, console, quiet_torch, working
+from htp.cli.terminal import print_json, remark, say
 from htp.cli.tree import as_json as tree_json
-from htp.cli.tree import coverage_text, print_tree, rows
+from htp.cli.tree import coverage_pieces, print_tree, rows
 from htp.export import export as htp_export
+from htp.file.document import text_of
 from htp.file.store import Destination
+from htp.scope import Tag
 from htp.tagged import TaggedModel, load
 
 __all__ = ["app"]
+
+Tagged = Tuple[Any, Tag]
+"""A node and its tag."""
 
 MODEL = click.argument("model", metavar="MODEL.onnx")
 BACKEND = click.option("--backend", metavar="NAME", help="Capture backend; see 'htp doctor'.")
@@ -30,7 +37,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
         torch = f"torch {torch_release.TORCH}" if torch_release.TORCH else "no torch"
         name = registry.default_name()
         backend = f"backend {name}" if name else "no backend"
-        click.echo(f"htp {version.VERSION} ({torch}, {backend})")
+        say(f"htp {version.VERSION} ({torch}, {backend})")
         ctx.exit()
 
 
@@ -102,10 +109,9 @@ def _export(
 
 
 def _print_summary(tagged: TaggedModel, output: str) -> None:
-    out = console()
-    out.print(f"Wrote {output} ({_size(os.path.getsize(output))})", style="bold")
-    out.print(coverage_text(tagged.coverage))
-    out.print(f"Exported with backend {tagged.backend}, torch {tagged.torch}.", style="dim")
+    say(f"Wrote {output} ({_size(os.path.getsize(output))})", style="bold")
+    say(*coverage_pieces(tagged.coverage))
+    say(f"Exported with backend {tagged.backend}, torch {tagged.torch}.", style="dim")
 
 
 def _size(count: float) -> str:
@@ -148,7 +154,8 @@ def run(backend: Optional[str], children: bool, command: Tuple[str, ...]) -> Non
 def tree(model: str, depth: Optional[int], calls: bool, as_json: bool) -> None:
     """Show the module tree with node counts and how their owners are known.
 
-    OWN counts the nodes of exactly this module, TOTAL also those of everything below it.
+    OWN counts the nodes of exactly this module, TOTAL also those of everything below it. A node
+    that stands for several modules is in the totals of one; SHARED counts it at the others.
     """
     _print_tree(load(model), depth, calls, as_json)
 
@@ -157,53 +164,67 @@ def _print_tree(tagged: TaggedModel, depth: Optional[int], calls: bool, as_json:
     root = tagged.tree()
     lines = rows(root, apart=calls, depth=depth)
     if as_json:
-        click.echo(json.dumps(tree_json(tagged, lines, root.unknown, calls), indent=2))
+        print_json(tree_json(tagged, lines, root.unknown, calls))
     else:
-        print_tree(console(), tagged, lines, root.unknown)
+        print_tree(tagged, lines, root.unknown)
 
 
 @app.command(short_help="Print the names of a module's nodes.")
 @MODEL
-@click.argument("pattern", metavar="[PATTERN]", default="*")
+@click.argument("pattern", metavar="[PATTERN]", required=False)
 @click.option("--op-type", metavar="TYPE", help="Only nodes of this operator, e.g. Gemm.")
 @AS_JSON
-def nodes(model: str, pattern: str, op_type: Optional[str], as_json: bool) -> None:
+def nodes(model: str, pattern: Optional[str], op_type: Optional[str], as_json: bool) -> None:
     r"""Print the names of the nodes below a module, one a line.
 
-    PATTERN is a module path in which * stands for anything, such as 'encoder.layer.*'; without it,
-    every node of a known module is printed. 'block@1' is the second call of 'block'. A node without
-    a name is called by the name of its first output.
+    PATTERN is a module path, or one in which * stands for anything, such as 'encoder.layer.*'.
+    'block@1' is the second call of 'block'. Without PATTERN, or with *, every node is printed;
+    those without a known owner come last. A node without a name is called by that of its first
+    output.
 
     \b
     Examples:
       htp nodes model.onnx 'encoder.layer.0.attention'
       htp nodes model.onnx '*.mlp' --op-type MatMul | sort
     """
-    found = load(model).find(pattern, op_type=op_type)
-    if not as_json:
-        for node, _ in found:
-            click.echo(_name(node))
+    known, lost = [list(starmap(_listed, found)) for found in _found(load(model), pattern, op_type)]
+    if as_json:
+        print_json({"schema": "htp.nodes/1", "nodes": known, "unknown": lost})
         return
-    listed = [
-        {
-            "name": _name(node),
-            "op_type": node.op_type,
-            "outputs": list(node.output),
-            "path": tag.path,
-            "type": tag.type,
-            "call": tag.call,
-            "provenance": str(tag.provenance),
-            "stack": [call._asdict() for call in tag.stack],
-            "shared": [call._asdict() for call in tag.shared],
-            "sharing": tag.sharing and str(tag.sharing),
-        }
-        for node, tag in found
-    ]
-    click.echo(json.dumps(listed, indent=2))
+    for row in (*known, *lost):
+        say(row["name"])
+    if lost:
+        remark(f"The last {len(lost)} of {len(known) + len(lost)} have no known owner.")
 
 
-def _name(node: Any) -> str:
-    return node.name or next((output for output in node.output if output), "")
+def _found(
+    tagged: TaggedModel, pattern: Optional[str], op_type: Optional[str]
+) -> Tuple[List[Tagged], List[Tagged]]:
+    """The nodes of a pattern; and where it stands for all, those without a known owner."""
+    rows = [row for row in tagged.nodes() if op_type in (None, row[0].op_type)]
+    known, lost = [row for row in rows if row[1].stack], [row for row in rows if not row[1].stack]
+    if pattern is None or (pattern == "*" and not known):
+        return known, lost
+    found = tagged.find(pattern, op_type)
+    by_name = any(call.path == "*" for _, tag in found for call in (*tag.stack, *tag.shared))
+    return found, lost if pattern == "*" and not by_name else []
+
+
+def _listed(node: Any, tag: Tag) -> Dict[str, Any]:
+    """What is said of a node. One without a known owner has no path: the root's is ``""``."""
+    outputs = list(map(text_of, node.output))
+    return {
+        "name": text_of(node.name) or next(filter(None, outputs), ""),
+        "op_type": text_of(node.op_type),
+        "outputs": outputs,
+        "path": tag.path if tag.stack else None,
+        "type": tag.type if tag.stack else None,
+        "call": tag.call if tag.stack else None,
+        "provenance": str(tag.provenance),
+        "stack": [call._asdict() for call in tag.stack],
+        "shared": [call._asdict() for call in tag.shared],
+        "sharing": tag.sharing and str(tag.sharing),
+    }
 
 
 @app.command(short_help="Remove the tags from a file.")
@@ -216,7 +237,7 @@ def strip(model: str, output: Optional[str], in_place: bool) -> None:
         raise click.UsageError("Say either -o FILE or --in-place.")
     target = output or model
     load(model).strip().save(target)
-    console().print(f"Wrote {target} ({_size(os.path.getsize(target))}) without tags")
+    say(f"Wrote {target} ({_size(os.path.getsize(target))}) without tags")
 
 
 @app.command(short_help="Check torch, its companions and the backends.")
@@ -231,9 +252,9 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     with working("Looking at torch"):
         report = examine()
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        print_json(report.as_json())
     else:
-        print_report(console(), report)
+        print_report(report)
     ctx.exit(0 if report.ok else 1)
 
 
@@ -247,4 +268,4 @@ def demo(output: Optional[str], backend: Optional[str]) -> None:
         tagged = _export(export_arguments("htp.cli.demo_model:example"), output, backend, None)
     _print_tree(tagged, None, False, False)
     if output:
-        click.echo(f"Wrote {output}; try: htp nodes {output} 'encoder.layer.0.*'")
+        say(f"Wrote {output}; try: htp nodes {output} 'encoder.layer.0.*'")

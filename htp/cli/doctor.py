@@ -3,20 +3,17 @@
 import platform
 import warnings
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Sequence
 
 from packaging.version import Version
 
 from htp import registry, torch_release
 from htp.cli import companions
 from htp.cli.companions import KnownBreak
-from htp.cli.terminal import print_table
+from htp.cli.terminal import Column, Piece, print_table, say, say_all
 from htp.errors import HTPError
 from htp.registry import BackendInfo
 from htp.version import VERSION
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 __all__ = ["Report", "examine", "print_report"]
 
@@ -109,64 +106,60 @@ def _probe(report: Report) -> None:
     report.backends = registry.available_backends()
 
 
-def print_report(out: "Console", report: Report) -> None:
+def print_report(report: Report) -> None:
     """Print the report for people."""
-    from rich.table import Table
-    from rich.text import Text
-
-    def heading(text: str) -> None:
-        out.print()
-        out.print(text, style="bold")
-
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    for name, version in (
+    facts = (
         ("HTP", VERSION),
         ("Python", f"{platform.python_version()} ({platform.platform()})"),
         ("torch", torch_release.TORCH or "not installed"),
         ("backend", report.chosen or "none"),
-    ):
-        grid.add_row(Text(name, "bold"), version)
-    print_table(out, grid)
-
+    )
+    facts_of: List[List[List[Piece]]] = [[[(name, "bold")], [value]] for name, value in facts]
+    _print_grid(facts_of)
     if report.backends:
-        heading("Backends")
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        for info in report.backends:
-            state = "usable" if info.usable else f"not usable: {info.reason}"
-            if info.name == report.chosen:
-                state += " (chosen)"
-            colour = "green" if info.usable else "red"
-            grid.add_row(f"  {info.name}", f"torch{info.torch}", Text(state, colour))
-        print_table(out, grid)
-
-    heading("Companions")
-    grid = Table.grid(padding=(0, 2, 0, 0))
+        _heading("Backends")
+        _print_grid([_backend(info, info.name == report.chosen) for info in report.backends])
+    _heading("Companions")
+    lines: List[List[List[Piece]]] = []
     for package, found in report.packages.items():
-        grid.add_row(
-            f"  {package}", found or Text("not installed", "dim"), _advice(report, package)
-        )
-    print_table(out, grid)
-
+        first, *more = _advice(report, package) or [""]
+        lines.append([[f"  {package}"], [found or ("not installed", "dim")], [first]])
+        lines += [[[], [], [advice]] for advice in more]
+    _print_grid(lines)
     if report.notes:
-        heading("Notes")
+        _heading("Notes")
         for note in report.notes:
-            out.print(f"  {note}", style="yellow")
-    out.print()
+            say_all(f"  {note}", style="yellow")
+    say()
     for problem in report.problems:
-        out.print(f"Problem: {problem}", style="red")
+        say_all(f"Problem: {problem}", style="red")
     if report.ok:
-        out.print("No known problem.", style="green")
+        say("No known problem.", style="green")
 
 
-def _advice(report: Report, package: str) -> Any:
+def _heading(text: str) -> None:
+    say()
+    say(text, style="bold")
+
+
+def _print_grid(lines: Sequence[Sequence[Sequence[Piece]]]) -> None:
+    print_table([Column() for _ in lines[0]], lines)
+
+
+def _backend(info: BackendInfo, chosen: bool) -> Sequence[Sequence[Piece]]:
+    state = "usable" if info.usable else f"not usable: {info.reason}"
+    if chosen:
+        state += " (chosen)"
+    return [f"  {info.name}"], [f"torch{info.torch}"], [(state, "green" if info.usable else "red")]
+
+
+def _advice(report: Report, package: str) -> List[Piece]:
     """What is known to break with this torch, next to a companion."""
-    from rich.text import Text
-
     rows = [row for row in report.breaks if row.package == package]
-    lines = [
+    broken = any(row.hits(report.packages) for row in rows)
+    texts = (
         f"{row.package}{row.bad} breaks with torch{row.torch}"
         f"{' and ' + row.beside if row.beside else ''}; use {row.works}"
         for row in rows
-    ]
-    broken = any(row.hits(report.packages) for row in rows)
-    return Text("\n".join(lines), "red" if broken else "dim")
+    )
+    return [(text, "red" if broken else "dim") for text in texts]

@@ -1,57 +1,73 @@
-"""What the commands share: where text goes, how errors look and how long work shows progress."""
+"""Where all output goes: made safe for a terminal here, and nowhere else.
 
-import logging
-import os
-import sys
-from contextlib import contextmanager, redirect_stdout
-from io import StringIO
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+What comes from a file, a plug-in or the environment is text that somebody else chose. A name may
+hold sequences that move the cursor, set the title, open links or turn the direction of writing. So
+no command prints by itself: what it hands over comes out as printable characters and nothing else,
+in a pipe too, and only what is put between the pieces (lines, columns, colours) is HTP's own.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Sequence, Tuple, Union
 
 import click
 
-from htp.errors import HTPError, did_you_mean
-
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
-__all__ = ["Commands", "console", "print_table", "quiet_torch", "working"]
+__all__ = [
+    "Column",
+    "Piece",
+    "is_plain",
+    "paragraph",
+    "print_json",
+    "print_table",
+    "remark",
+    "safe",
+    "say",
+    "say_all",
+]
 
 PIPE_WIDTH = 10_000  # a pipe has no edge at which to wrap or cut a line
+LONGEST = 400
+"""Characters of a cell that are shown: more are no name, and would widen every line."""
+
+Piece = Union[str, Tuple[str, str]]
+"""A text, or a text and its style."""
 
 
-class Commands(click.Group):
-    """A group that tells every foreseen error as ``Error: ...`` with exit code 1."""
+class Column(NamedTuple):
+    """A column of a table.
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; ``htp --traceback`` lets errors through as Python shows them."""
-        if ctx.params.get("traceback"):
-            return super().invoke(ctx)
-        try:
-            return super().invoke(ctx)
-        except HTPError as error:
-            raise click.ClickException(str(error)) from error
-        except BrokenPipeError:
-            raise  # click ends quietly when the reader of a pipe has left
-        except OSError as error:
-            named = f"{error.filename}: " if error.filename else ""
-            raise click.ClickException(f"{named}{error.strerror or error}") from error
-        except ImportError as error:
-            hint = "run 'htp doctor' for the state of this installation."
-            raise click.ClickException(f"{error}\nHint: {hint}") from error
+    Attributes:
+        heading: what stands above it.
+        right: whether numbers stand in it.
+        most: if it is the one to be cut on a narrow terminal: its width there at most.
+    """
 
-    def resolve_command(self, ctx: click.Context, args: Any) -> Any:
-        """Find the command, or say which one may have been meant."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            if "id you mean" in error.message:
-                raise  # newer releases of click say it themselves
-            hint = did_you_mean(args[0], self.list_commands(ctx))
-            raise click.UsageError(f"{error.message}\nHint: {hint}", ctx) from None
+    heading: Piece = ""
+    right: bool = False
+    most: Optional[int] = None
 
 
-def console() -> "Console":
+def safe(text: object) -> str:
+    """A text on one line that does nothing to a terminal: what is no character is spelled out."""
+    told = str(text)
+    if told.isprintable():
+        return told
+    return "".join(each if each.isprintable() else _spelled(each) for each in told)
+
+
+def _spelled(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def paragraph(text: object) -> str:
+    """The same of several lines: all but the first are set in, so none can pass for another."""
+    return "\n  ".join(safe(line) for line in str(text).split("\n"))
+
+
+def _console() -> "Console":
     """Standard output: coloured on a terminal unless NO_COLOR is set, plain and uncut in a pipe."""
     from rich.console import Console
 
@@ -61,74 +77,81 @@ def console() -> "Console":
     return out
 
 
-def print_table(out: "Console", table: "Table") -> None:
-    """Print a table; in a pipe without the blanks that fill up its last column."""
+def is_plain() -> bool:
+    """Whether standard output knows no more than ASCII."""
+    return not _console().encoding.lower().startswith("utf")
+
+
+def _text(pieces: Sequence[Piece], style: str = "", most: Optional[int] = None) -> "Text":
+    from rich.text import Text
+
+    text = Text(style=style)
+    for piece in pieces:
+        told, look = (piece, None) if isinstance(piece, str) else piece
+        told = safe(told)
+        if most is not None and len(told) > most:
+            told = f"{told[:most]}..."
+        text.append(told, look)
+    return text
+
+
+def say(*pieces: Piece, style: str = "") -> None:
+    """A line on standard output."""
+    text, out = _text(pieces, style), _console()
+    if out.is_terminal:
+        out.print(text)
+    else:
+        click.echo(text.plain)
+
+
+def say_all(text: str, style: str = "") -> None:
+    """The lines of a text on standard output: all but the first are set in."""
+    for line in paragraph(text).split("\n"):
+        say(line, style=style)
+
+
+def remark(text: str) -> None:
+    """A text on standard error."""
+    click.echo(paragraph(text), err=True)
+
+
+def print_json(document: Any, indent: Optional[int] = 2) -> None:
+    """A document for programs: exact, in ASCII, control characters spelled as JSON does."""
+    click.echo(json.dumps(document, indent=indent).replace("\x7f", "\\u007f"))
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Sequence[Piece]]]) -> None:
+    """Print a table; in a pipe without the blanks that fill up its last column.
+
+    Args:
+        columns: of the table. Where none has a heading there is no line for it.
+        rows: of cells of pieces.
+    """
+    from rich.table import Table
+
+    out = _console()
+    table = Table(
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+        padding=(0, 2, 0, 0),
+        show_header=any(column.heading for column in columns),
+    )
+    for column in columns:
+        cut = column.most is not None
+        table.add_column(
+            _text([column.heading]),
+            justify="right" if column.right else "left",
+            no_wrap=not cut,
+            overflow="ellipsis",
+            max_width=column.most if out.is_terminal else None,
+        )
+    for row in rows:
+        table.add_row(*(_text(cell, most=LONGEST) for cell in row))
     if out.is_terminal:
         out.print(table)
         return
     with out.capture() as captured:
         out.print(table)
-    for line in captured.get().splitlines():
+    for line in captured.get().split("\n")[:-1]:
         click.echo(line.rstrip())
-
-
-@contextmanager
-def working(text: str) -> Iterator[Callable[[str], None]]:
-    """Show on a terminal (stderr) what goes on and for how long; elsewhere be silent.
-
-    Args:
-        text: what goes on at first.
-
-    Yields:
-        A function that takes what goes on next.
-    """
-    if not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn("line"), TextColumn("{task.description}", markup=False))
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=Console(stderr=True),
-        transient=True,
-        redirect_stdout=sys.stdout.isatty(),
-    ) as bar:
-        task = bar.add_task(text, total=None)
-        yield lambda text: bar.update(task, description=text)
-
-
-@contextmanager
-def quiet_torch() -> Iterator[None]:
-    """Keep torch from telling what HTP's own error says, and that torchvision is not installed.
-
-    From 2.5 torch logs the traceback of every failed attempt. Other warnings pass, and so does
-    everything with ``--traceback`` or where torch's own ``TORCH_LOGS`` is set.
-    """
-    context = click.get_current_context().find_root()
-    if context.params.get("traceback") or os.environ.get("TORCH_LOGS"):
-        yield
-        return
-    import torch  # noqa: F401 - it makes its handlers when it is imported
-
-    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
-    handlers = {
-        handler
-        for logger in loggers
-        if logger.name.partition(".")[0] == "torch"
-        for handler in logger.handlers
-    }
-    for handler in handlers:
-        handler.addFilter(_worth_telling)
-    try:
-        with redirect_stdout(StringIO()):  # 2.0 prints a banner of its diagnostics
-            yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(_worth_telling)
-
-
-def _worth_telling(record: logging.LogRecord) -> bool:
-    return record.levelno < logging.ERROR and "is not installed. Skipping" not in str(record.msg)

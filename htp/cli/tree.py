@@ -1,18 +1,15 @@
 """The module tree as a table for people and as JSON for programs."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
-from htp.cli.terminal import print_table
+from htp.cli.terminal import Column, Piece, is_plain, print_table, say
+from htp.errors import HTPError
 from htp.scope import Coverage, ModuleCall, Provenance
 from htp.tagged import TaggedModel
 from htp.tree import ModuleTree
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.text import Text
-
-__all__ = ["STYLES", "Row", "as_json", "coverage_json", "coverage_text", "print_tree", "rows"]
+__all__ = ["STYLES", "Row", "as_json", "coverage_json", "coverage_pieces", "print_tree", "rows"]
 
 STYLES: Dict[Provenance, str] = {
     Provenance.CAPTURED: "green",
@@ -21,6 +18,9 @@ STYLES: Dict[Provenance, str] = {
     Provenance.UNKNOWN: "bold red",
 }
 CLASS_WIDTH = 28
+GUIDES = 4 * 40
+"""Characters of the lines that lead to a row: of what is deeper, the outer ones are left out."""
+DEEPEST_JSON = 150
 MULTIPLY = "\N{MULTIPLICATION SIGN}"
 
 
@@ -35,6 +35,7 @@ class Row:
         calls: how many calls this line stands for.
         own: nodes that exactly these calls own.
         total: own nodes and those of everything below.
+        shared: nodes that stand for these calls or for what is below, and are owned elsewhere.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Row:
     calls: int
     own: Coverage
     total: Coverage
+    shared: int
     children: List["Row"] = field(default_factory=list)
 
 
@@ -53,36 +55,51 @@ def rows(root: ModuleTree, apart: bool = False, depth: Optional[int] = None) -> 
         apart: one line per call, and not one for all calls of a module under the same parent.
         depth: levels below the root; None for all. Counts always include what is left out.
     """
-    key: Callable[[ModuleCall], object] = (lambda call: call) if apart else (lambda call: call.path)
     if not root.joined:
-        return _row([root], "", key, apart, depth)
-    row = _row([root], "", key, apart, 0)
+        return _grown([root], apart, depth)
+    row = _row([root], "", apart)
     row.name = f"({len(root.children)} models)"
-    row.children = [_row([each], "", key, apart, depth) for each in root.children]
+    row.children = [_grown([each], apart, depth) for each in root.children]
     return row
 
 
-def _row(
-    calls: Sequence[ModuleTree],
-    parent: str,
-    key: Callable[[ModuleCall], object],
-    apart: bool,
-    depth: Optional[int],
-) -> Row:
-    groups: Dict[object, List[ModuleTree]] = {}
-    if depth is None or depth > 0:
+def _grown(calls: Sequence[ModuleTree], apart: bool, depth: Optional[int]) -> Row:
+    """The line of these calls with those below it. Trees may be deep: nothing calls itself."""
+    top = _row(calls, "", apart)
+    pending = [(top, calls, depth)]
+    while pending:
+        row, calls, left = pending.pop()
+        if left == 0:
+            continue
+        groups: Dict[object, List[ModuleTree]] = {}
         for child in (child for call in calls for child in call.children):
-            groups.setdefault(key(child.call), []).append(child)
+            groups.setdefault(child.call if apart else child.call.path, []).append(child)
+        for group in groups.values():
+            below = _row(group, row.first.path, apart)
+            row.children.append(below)
+            pending.append((below, group, None if left is None else left - 1))
+    return top
+
+
+def _row(calls: Sequence[ModuleTree], parent: str, apart: bool) -> Row:
     first = calls[0].call
-    below = None if depth is None else depth - 1
     return Row(
         name=_below(first.path, parent) + (f"@{first.call}" if apart and first.call else ""),
         first=first,
         calls=len(calls),
         own=_sum([call.own for call in calls]),
         total=_sum([call.total for call in calls]),
-        children=[_row(group, first.path, key, apart, below) for group in groups.values()],
+        shared=_shared(calls),
     )
+
+
+def _shared(calls: Sequence[ModuleTree]) -> int:
+    """Nodes that stand for these calls and are owned by none of them, each counted once."""
+    if len(calls) == 1:
+        return calls[0].shared
+    standing = {tag: count for call in calls for tag, count in call.standing}
+    own = {call.call for call in calls}
+    return sum(count for tag, count in standing.items() if own.isdisjoint(tag.stack))
 
 
 def _below(path: str, parent: str) -> str:
@@ -90,6 +107,8 @@ def _below(path: str, parent: str) -> str:
 
 
 def _sum(counts: Sequence[Coverage]) -> Coverage:
+    if len(counts) == 1:
+        return counts[0]
     columns = zip(*([number for _, number in count] for count in counts))
     return Coverage(*(sum(column) for column in columns))
 
@@ -100,14 +119,35 @@ def coverage_json(coverage: Coverage) -> Dict[str, int]:
 
 
 def as_json(tagged: TaggedModel, root: Row, unknown: int, apart: bool) -> Dict[str, Any]:
-    """What ``htp tree --json`` prints."""
+    """What ``htp tree --json`` prints.
+
+    Raises:
+        HTPError: the tree is deeper than what reads JSON takes.
+    """
     return {
+        "schema": "htp.tree/1",
         "backend": tagged.backend,
         "torch": tagged.torch,
         "coverage": coverage_json(tagged.coverage),
         "unknown": unknown,
-        "tree": _row_json(root, apart),
+        "tree": _rows_json(root, apart),
     }
+
+
+def _rows_json(root: Row, apart: bool) -> Dict[str, Any]:
+    top = _row_json(root, apart)
+    pending = [(root, top, 0)]
+    while pending:
+        row, held, depth = pending.pop()
+        if depth > DEEPEST_JSON:
+            raise HTPError(
+                f"The tree is more than {DEEPEST_JSON} levels deep, and so would be its JSON.",
+                "say --depth, or leave out --json.",
+            )
+        for child in row.children:
+            held["children"].append(_row_json(child, apart))
+            pending.append((child, held["children"][-1], depth + 1))
+    return top
 
 
 def _row_json(row: Row, apart: bool) -> Dict[str, Any]:
@@ -117,59 +157,55 @@ def _row_json(row: Row, apart: bool) -> Dict[str, Any]:
         **({"call": row.first.call} if apart else {"calls": row.calls}),
         "own": coverage_json(row.own),
         "total": coverage_json(row.total),
-        "children": [_row_json(child, apart) for child in row.children],
+        "shared": row.shared,
+        "children": [],
     }
 
 
-def coverage_text(coverage: Coverage) -> "Text":
+def coverage_pieces(coverage: Coverage) -> List[Piece]:
     """``219 nodes: 210 captured, 9 propagated``, coloured."""
-    from rich.text import Text
-
-    text = Text(f"{coverage.total} node{'' if coverage.total == 1 else 's'}")
+    pieces: List[Piece] = [f"{coverage.total} node{'' if coverage.total == 1 else 's'}"]
     for kind, count in coverage:
         if count:
-            text.append(": " if text.plain.endswith(("node", "nodes")) else ", ")
-            text.append(f"{count} {kind}", STYLES[kind])
-    return text
+            pieces.append(": " if len(pieces) == 1 else ", ")
+            pieces.append((f"{count} {kind}", STYLES[kind]))
+    return pieces
 
 
-def print_tree(out: "Console", tagged: TaggedModel, root: Row, unknown: int) -> None:
+def print_tree(tagged: TaggedModel, root: Row, unknown: int) -> None:
     """Draw the tree: a line per module, its nodes, and how their owners are known."""
-    from rich.table import Table
-    from rich.text import Text
-
-    plain = not out.encoding.lower().startswith("utf")
-    kinds = [kind for kind, count in tagged.coverage if count]
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("module", no_wrap=True)
-    # The only column that may be cut where the terminal is too narrow.
-    table.add_column(
-        "class", overflow="ellipsis", max_width=CLASS_WIDTH if out.is_terminal else None
-    )
-    table.add_column("own", justify="right", no_wrap=True)
-    table.add_column("total", justify="right", no_wrap=True)
-    for kind in kinds:
-        heading = Text(str(kind), STYLES[kind])
-        table.add_column(heading, justify="right", no_wrap=True, style=STYLES[kind])
-    for guide, row in _lines(root, plain):
-        name = Text(row.name or "(root)", _style(row))
+    plain = is_plain()
+    coverage = tagged.coverage
+    lines = list(_lines(root, plain))
+    kinds = [kind for kind, count in coverage if count]
+    sharing = any(row.shared for _, row in lines)
+    columns = [Column("module"), Column("class", most=CLASS_WIDTH)]
+    columns += [Column("own", right=True), Column("total", right=True)]
+    columns += [Column("shared", right=True)] * sharing
+    columns += [Column((str(kind), STYLES[kind]), right=True) for kind in kinds]
+    drawn: List[List[List[Piece]]] = []
+    for guide, row in lines:
+        name: List[Piece] = [(guide, "dim"), (row.name or "(root)", _style(row))]
         if row.calls > 1:
-            name.append(f" {'x' if plain else MULTIPLY}{row.calls}", "magenta")
-        counts = dict(row.total)
-        table.add_row(
-            Text.assemble((guide, "dim"), name),
-            Text(row.first.class_name, "dim"),
-            str(row.own.total or ""),
-            str(row.total.total),
-            *(str(counts[kind] or "") for kind in kinds),
-        )
-    print_table(out, table)
-    out.print()
-    out.print(coverage_text(tagged.coverage))
+            name.append((f" {'x' if plain else MULTIPLY}{row.calls}", "magenta"))
+        cells: List[List[Piece]] = [
+            name,
+            [(row.first.class_name, "dim")],
+            [str(row.own.total or "")],
+        ]
+        cells.append([str(row.total.total)])
+        cells += [[str(row.shared or "")]] * sharing
+        cells += [[(str(count or ""), STYLES[kind])] for kind, count in row.total if kind in kinds]
+        drawn.append(cells)
+    print_table(columns, drawn)
+    say()
+    say(*coverage_pieces(coverage))
+    if sharing:
+        say("A node of several modules is in the total of one; 'shared' counts it at the others.")
     if unknown:
-        out.print(f"{unknown} of them have no known owner and stand in no line above.", style="red")
+        say(f"{unknown} of them have no known owner and stand in no line above.", style="red")
     if tagged.backend:
-        out.print(f"Exported with backend {tagged.backend}, torch {tagged.torch}.", style="dim")
+        say(f"Exported with backend {tagged.backend}, torch {tagged.torch}.", style="dim")
 
 
 def _style(row: Row) -> str:
@@ -179,16 +215,14 @@ def _style(row: Row) -> str:
 
 
 def _lines(root: Row, plain: bool) -> Iterator[Tuple[str, Row]]:
-    """Every row with the lines that lead to it."""
+    """Every row with the lines that lead to it: of very many, the last."""
     blank, bar, fork, corner = (
         ("    ", "|   ", "|-- ", "`-- ") if plain else ("    ", "│   ", "├── ", "└── ")
     )
-
-    def walk(row: Row, before: str) -> Iterator[Tuple[str, Row]]:
-        for child in row.children:
-            last = child is row.children[-1]
-            yield before + (corner if last else fork), child
-            yield from walk(child, before + (blank if last else bar))
-
-    yield "", root
-    yield from walk(root, "")
+    pending = [("", "", root)]
+    while pending:
+        before, own, row = pending.pop()
+        yield (before + own)[-GUIDES:], row
+        before += {"": "", fork: bar, corner: blank}[own]
+        ways = [fork] * (len(row.children) - 1) + [corner]
+        pending += [(before[-GUIDES:], way, child) for way, child in zip(ways, row.children)][::-1]

@@ -4,7 +4,7 @@ HTP writes some of it beside its own keys where the exporter did not, so that wh
 torch reads every torch; and reads all of it, as ``inferred``, where HTP's own tags are missing.
 """
 
-import ast
+import re
 from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from htp.scope import UNKNOWN, ModuleCall, Provenance, Stack, Tag
@@ -48,13 +48,40 @@ NAME_SCOPES = "pkg.torch.onnx.name_scopes"
 CLASS_HIERARCHY = "pkg.torch.onnx.class_hierarchy"
 
 
+_TEXT = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)\"""")
+_COMMA = re.compile(r" *, *")
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
+_DEEPEST = 100
+"""Scopes in a name; what has more is no path of modules."""
+
+
 def _literal_list(text: Optional[str]) -> List[str]:
-    """A Python list of strings as torch writes it. Nothing is evaluated."""
-    try:
-        value = ast.literal_eval(text) if text else []
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    """A Python list of texts as torch writes it; empty where it is something else.
+
+    Nothing is evaluated, nor parsed as Python, whose parser a file can bring down.
+    """
+    found: List[str] = []
+    text = (text or "").strip()
+    at, end = 1, len(text) - 1
+    if text[:1] != "[" or text[-1:] != "]":
         return []
-    return value if isinstance(value, list) and all(isinstance(v, str) for v in value) else []
+    while at < end:
+        match = _TEXT.match(text, at, end)
+        comma = _COMMA.match(text, match.end(), end) if match else None
+        if match is None or (comma is None and match.end() < end):
+            return []
+        try:
+            found.append(_ESCAPE.sub(_unescaped, match.group(match.lastindex or 0)))
+        except ValueError:  # no such character
+            return []
+        at = comma.end() if comma else end
+    return found
+
+
+def _unescaped(match: "re.Match[str]") -> str:
+    told = match.group(1)
+    return chr(int(told[1:], 16)) if len(told) > 1 else _ESCAPED.get(told, told)
 
 
 def _from_torch(props: Mapping[str, str], _: str) -> Stack:
@@ -68,6 +95,8 @@ def _from_torch(props: Mapping[str, str], _: str) -> Stack:
 def _from_winml(props: Mapping[str, str], _: str) -> Stack:
     """Its tag is a chain of class names, so the path is a chain of class names as well."""
     names = [part for part in props.get("winml.hierarchy.tag", "").split("/") if part]
+    if len(names) > _DEEPEST:
+        return ()
     return tuple(
         ModuleCall(".".join(names[1 : depth + 1]), name.partition(".")[0], 0)
         for depth, name in enumerate(names)
@@ -79,7 +108,7 @@ def _from_name(_: Mapping[str, str], name: str) -> Stack:
 
     A scope that repeats its parent's name (a called container) stands for the parent as well.
     """
-    if not name.startswith("/"):
+    if not name.startswith("/") or name.count("/") > _DEEPEST:
         return ()
     path: List[str] = []
     stack = [ModuleCall("", "", 0)]

@@ -1,15 +1,65 @@
-"""The nodes of a parsed model, in the order in which tags are written."""
+"""A parsed model and its nodes, in the order in which tags are written."""
 
-from typing import TYPE_CHECKING, Iterable, Iterator, List, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Set, Tuple
+
+from htp.errors import InvalidModelError
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["bodies_of", "nodes_of"]
+__all__ = ["bodies_of", "nodes_of", "parse", "serialised", "text_of"]
 
 _HOLDS_NO_GRAPH = frozenset((1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14))
 """The types of an attribute but GRAPH, GRAPHS and UNDEFINED, which is whatever it holds:
 https://github.com/onnx/onnx/blob/main/onnx/onnx.proto"""
+
+
+def parse(data: bytes) -> "onnx.ModelProto":
+    """The model that these bytes are.
+
+    Raises:
+        InvalidModelError: they are something else.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
+    except (DecodeError, ValueError, RuntimeError) as error:
+        raise InvalidModelError(
+            f"This is not an ONNX model, or it is damaged: {error}.", "export the model again."
+        ) from error
+    return model
+
+
+def serialised(model: "onnx.ModelProto") -> bytes:
+    """The bytes of a model.
+
+    Raises:
+        InvalidModelError: it has none: protobuf refuses graphs that are nested too deep, and 2 GB.
+    """
+    from google.protobuf.message import EncodeError
+
+    try:
+        data: bytes = model.SerializeToString()
+    except (EncodeError, ValueError, RuntimeError) as error:
+        raise InvalidModelError(
+            f"This model cannot be written: {error}.", "onnx.checker.check_model may tell more."
+        ) from error
+    return data
+
+
+def text_of(name: Any) -> str:
+    """A name in a model, which protobuf gives as bytes where it is no valid UTF-8.
+
+    Raises:
+        InvalidModelError: it is such a name.
+    """
+    if not isinstance(name, str):
+        raise InvalidModelError(
+            f"A name in the model is no text: {str(name)[:80]}", "export the model again."
+        )
+    return name
 
 
 def nodes_of(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
@@ -18,11 +68,15 @@ def nodes_of(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
     A function that nothing calls (torch 2.5 writes two into every file) is no part of the model.
     """
     called: Set[Tuple[str, str]] = set()
-    pending = [model.graph.node]
-    while pending and model.functions:
-        new = {(node.domain, node.op_type) for node in _nodes(pending.pop())} - called
-        called |= new
-        pending += [body.node for body in model.functions if (body.domain, body.name) in new]
+    if model.functions:
+        bodies: Dict[Tuple[str, str], List[onnx.FunctionProto]] = {}
+        for function in model.functions:
+            bodies.setdefault((function.domain, function.name), []).append(function)
+        pending: List[Iterable[onnx.NodeProto]] = [model.graph.node]
+        while pending:
+            new = {(node.domain, node.op_type) for node in _nodes(pending.pop())} - called
+            called |= new
+            pending += [body.node for name in new for body in bodies.get(name, ())]
     yield from _nodes(model.graph.node)
     for function in model.functions:
         if (function.domain, function.name) in called:
@@ -30,12 +84,22 @@ def nodes_of(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
 
 
 def _nodes(nodes: Iterable["onnx.NodeProto"]) -> Iterator["onnx.NodeProto"]:
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            if attribute.type not in _HOLDS_NO_GRAPH:
-                for graph in _graphs(attribute):
-                    yield from _nodes(graph.node)
+    """Each node, then those of its bodies; without recursion, since they may be nested deep."""
+    pending = [iter(nodes)]
+    while pending:
+        for node in pending[-1]:
+            yield node
+            for attribute in node.attribute:
+                if attribute.type not in _HOLDS_NO_GRAPH:
+                    break
+            else:
+                continue
+            bodies = bodies_of(node)
+            if bodies:
+                pending += [iter(graph.node) for graph in reversed(bodies)]
+                break  # they come first
+        else:
+            pending.pop()
 
 
 def bodies_of(node: "onnx.NodeProto") -> List["onnx.GraphProto"]:

@@ -18,7 +18,15 @@ from htp.file.dialects import ADDED
 from htp.file.entries import BYTES, Props, entry, form
 from htp.scope import ModuleCall, Provenance, Sharing, Stack, Tag
 
-__all__ = ["Entries", "decode", "decode_parameter", "encode_parameter", "ours", "rows"]
+__all__ = [
+    "DEEPEST",
+    "Entries",
+    "decode",
+    "decode_parameter",
+    "encode_parameter",
+    "ours",
+    "rows",
+]
 
 PREFIX = "pkg.htp."
 STACK = f"{PREFIX}stack"
@@ -31,6 +39,9 @@ DIALECTS = f"{PREFIX}dialects"
 PARAMETER = f"{PREFIX}parameter"
 
 AGAIN = "the file was damaged or changed by another tool; export it again."
+
+DEEPEST = 1000
+"""Module calls within each other: Python itself runs fewer, so a file that tells of more is odd."""
 
 _ADDED = frozenset(written.key for written in ADDED)
 
@@ -179,6 +190,12 @@ class Stacks:
         Raises:
             InvalidModelError: it holds something else.
         """
+        found = self._read(text)
+        if len(found) > DEEPEST:
+            raise InvalidModelError(f"{STACK} has {len(found)} calls, {DEEPEST} at most.", AGAIN)
+        return found
+
+    def _read(self, text: str) -> Stack:
         match = _LAST_CALL.match(text, text.rfind("["))
         if match is None:
             return calls(text, STACK)

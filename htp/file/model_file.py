@@ -1,20 +1,19 @@
 """A model in whichever form it is needed: bytes, an outline without weights, or parsed."""
 
 import os
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
-from htp.errors import InvalidModelError
-from htp.file import keys, origin, store, wire
-from htp.file.document import nodes_of
+from htp.file import data, keys, origin, store, wire
+from htp.file.document import nodes_of, parse, serialised, text_of
 from htp.file.entries import Props
 from htp.file.garbage import no_search
-from htp.file.tags import TagTable
+from htp.file.tags import TagTable, is_tagged
 from htp.scope import Tag
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["ModelFile", "data_files"]
+__all__ = ["ModelFile"]
 
 
 class ModelFile:
@@ -29,6 +28,7 @@ class ModelFile:
             it is made from ``chunks``.
         proto: the parsed model, in the place of both.
         folder: where its data files lie; None when there is none.
+        linked: the folder of the file that its name links to, where that is another.
     """
 
     def __init__(
@@ -37,8 +37,9 @@ class ModelFile:
         outline: Optional[Callable[[], Optional[bytes]]] = None,
         proto: Optional["onnx.ModelProto"] = None,
         folder: Optional[str] = None,
+        linked: Optional[str] = None,
     ) -> None:
-        self.folder = folder
+        self.folder, self.linked = folder, linked
         self._chunks = chunks
         self._make_outline = outline
         self._outline: Optional[onnx.ModelProto] = None
@@ -53,7 +54,7 @@ class ModelFile:
         """The model, parsed. From now on it is what this file is, with every change made in it."""
         if self._proto is None:
             whole = self._outline if self._is_whole else None
-            self._proto = _parse(wire.join(self._chunks)) if whole is None else whole
+            self._proto = parse(wire.join(self._chunks)) if whole is None else whole
             self._chunks, self._make_outline, self._outline = (), None, None
         return self._proto
 
@@ -64,30 +65,31 @@ class ModelFile:
             return self._proto
         if self._outline is None:
             light = (self._make_outline or self._light)()
-            self._outline = _parse(wire.join(self._chunks) if light is None else light)
+            self._outline = parse(wire.join(self._chunks) if light is None else light)
             self._make_outline, self._is_whole = None, light is None
         return self._outline
 
     def _light(self) -> Optional[bytes]:
-        data = wire.join(self._chunks)
-        light = wire.without_weights(data)
-        return None if light is data else light
+        whole = wire.join(self._chunks)
+        light = wire.without_weights(whole)
+        return None if light is whole else light
 
     @property
     def chunks(self) -> Sequence[wire.Chunk]:
         """The model's bytes as they are now, in pieces."""
-        return self._chunks if self._proto is None else [self._proto.SerializeToString()]
+        return self._chunks if self._proto is None else [serialised(self._proto)]
 
     def strip(self) -> None:
         """Take out what HTP wrote."""
-        data = wire.join(self.chunks)
+        whole = wire.join(self.chunks)
         self._proto, self._outline, self._make_outline, self._is_whole = None, None, None, False
-        self._chunks = wire.remove(data, keys.ours, keys.DIALECTS)
+        self._chunks = wire.remove(whole, keys.ours, keys.DIALECTS)
 
     def save(self, f: Any) -> None:
         """Write to a path, atomically and with the data files, or to a binary file object."""
         if isinstance(f, (str, os.PathLike)):
-            store.write(f, self.chunks, self.folder, data_files(self.outline))
+            folders = [each for each in (self.folder, self.linked) if each is not None]
+            store.write(f, self.chunks, folders, data.locations(self.outline))
         else:
             store.pour(self.chunks, f)
 
@@ -100,10 +102,11 @@ class ModelFile:
         return other
 
     def __getstate__(self) -> Dict[str, Any]:
-        return {"data": wire.join(self.chunks), "folder": self.folder}
+        return {"data": wire.join(self.chunks), "folder": self.folder, "linked": self.linked}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
-        self.__init__([state["data"]], folder=state["folder"])  # type: ignore[misc]
+        places = {name: state.get(name) for name in ("folder", "linked")}
+        self.__init__([state["data"]], **places)  # type: ignore[misc]
 
     @property
     def origins(self) -> Sequence[origin.Origin]:
@@ -127,42 +130,26 @@ class ModelFile:
         return self._tagged(self.outline)
 
     def _tagged(self, model: "onnx.ModelProto") -> Iterator[Tuple["onnx.NodeProto", Tag]]:
-        return self._tags.read(nodes_of(model), not self.origins)
+        return self._tags.read(nodes_of(model), not self.origins or self.is_bare)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether no node has a tag of HTP's, whatever the file says of itself."""
+        model = self.outline
+        return not any(map(is_tagged, model.graph.node)) and not any(
+            map(is_tagged, nodes_of(model))
+        )
 
     def tag(self, node: "onnx.NodeProto") -> Tag:
         """The tag of one node."""
-        ((_, tag),) = self._tags.read([node], not self.origins)
+        ((_, tag),) = self._tags.read([node], not self.origins or self.is_bare)
         return tag
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """What each initializer that says so was made from."""
         return {
-            tensor.name: keys.decode_parameter(prop.value)
+            text_of(tensor.name): keys.decode_parameter(prop.value)
             for tensor in self.outline.graph.initializer
             for prop in tensor.metadata_props
             if prop.key == keys.PARAMETER
         }
-
-
-def data_files(model: "onnx.ModelProto") -> List[str]:
-    """Where a model says that the weights of its main graph lie, relative to its folder."""
-    locations = [
-        entry.value
-        for tensor in model.graph.initializer
-        for entry in tensor.external_data
-        if entry.key == "location"
-    ]
-    return list(dict.fromkeys(locations))
-
-
-def _parse(data: bytes) -> "onnx.ModelProto":
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        model: onnx.ModelProto = onnx.ModelProto.FromString(data)
-    except (DecodeError, ValueError, RuntimeError) as error:
-        raise InvalidModelError(
-            f"This is not an ONNX model, or it is damaged: {error}.", "export the model again."
-        ) from error
-    return model

@@ -153,6 +153,10 @@ def _calls(rows: Sequence[Sequence[Any]], where: str) -> Tuple[Tuple[ModuleCall,
                 f"{where} cannot be read: a call at depth {depth} below one at {before}.",
                 keys.AGAIN,
             )
+        if depth >= keys.DEEPEST:
+            raise InvalidModelError(
+                f"{where} cannot be read: {depth} calls within each other.", keys.AGAIN
+            )
         before = depth
     return tuple((ModuleCall(path, kind, call), depth) for path, kind, call, depth in rows)
 

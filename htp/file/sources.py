@@ -3,10 +3,10 @@
 import contextlib
 import os
 from importlib import import_module
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Tuple
 
 from htp.errors import InvalidModelError
-from htp.file import store
+from htp.file import paths
 from htp.file.model_file import ModelFile
 
 __all__ = ["opened", "serde_of"]
@@ -19,12 +19,13 @@ def opened(f: Any) -> Tuple[ModelFile, str]:
         InvalidModelError: there is none, or it cannot be read.
     """
     if isinstance(f, (str, os.PathLike)):
-        folder = os.path.dirname(os.path.realpath(f))
-        return ModelFile([store.read(f)], folder=folder), repr(os.fspath(f))
+        return ModelFile([paths.read(f)], **_places(f)), repr(os.fspath(f))
     if isinstance(f, (bytes, bytearray, memoryview)):
         return ModelFile([_filled(bytes(f), "The bytes")]), "What these bytes hold"
     if callable(getattr(f, "read", None)):
-        return ModelFile([_content(f)], folder=_folder(f)), "What the open file holds"
+        return ModelFile(
+            [_content(f)], **_places(getattr(f, "name", None))
+        ), "What the open file holds"
     proto = _proto(f)
     if proto is None:
         raise InvalidModelError(
@@ -55,10 +56,14 @@ def _content(file: Any) -> bytes:
     return _filled(data, "The bytes of the open file")
 
 
-def _folder(file: Any) -> Optional[str]:
-    """Where an open file's data files lie: beside it, when it has a name."""
-    name = getattr(file, "name", None)
-    return os.path.dirname(os.path.realpath(name)) if isinstance(name, str) and name else None
+def _places(name: Any) -> Dict[str, Any]:
+    """Where a model's data files lie: beside it, when it has a name."""
+    if not isinstance(name, (str, os.PathLike)) or not os.fspath(name):
+        return {}
+    try:
+        return dict(zip(("folder", "linked"), paths.folders(name)))
+    except (OSError, ValueError):  # an open file may be called anything
+        return {}
 
 
 def _proto(model: Any) -> Any:

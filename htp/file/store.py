@@ -1,28 +1,35 @@
-"""Writing files so that a failure leaves what was there before, and reading them with clear errors.
+"""Writing files so that a failure leaves what was there before.
 
 What is written goes into a folder of its own beside the destination; when all is there, each file
-is moved to its place, data files first. On one file system a move is atomic.
+is moved to its place, data files first.
 """
 
+import io
 import os
 from types import TracebackType
-from typing import Iterable, List, Optional, Protocol, Sequence, Type, Union
+from typing import Any, List, Optional, Protocol, Sequence, Type, Union
 
-from htp.errors import CaptureError, HTPError, InvalidModelError
-from htp.file.wire import Chunk
+from htp.errors import CaptureError, InvalidModelError
+from htp.file import data, moves
+from htp.file.document import parse
+from htp.file.edit import Chunk
+from htp.file.paths import PathLike, checked_target, read, text
+from htp.file.relocate import relocated
+from htp.file.scratch import Scratch
+from htp.file.wire import without_weights
 
-__all__ = ["Destination", "PathLike", "Writable", "pour", "read", "write"]
+__all__ = ["Destination", "PathLike", "Writable", "pour", "write"]
 
 _ROOM = "see that the disk has room and that you may write there."
-
-PathLike = Union[str, "os.PathLike[str]"]
+_OPEN = "open it with mode 'wb'."
+_PIECE = 1 << 20
 
 
 class Writable(Protocol):
     """A binary file object."""
 
     def write(self, data: bytes, /) -> object:
-        """Write all of ``data``."""
+        """Write ``data``; a raw file may write less of it, and says how much."""
         ...
 
 
@@ -42,6 +49,7 @@ class Destination:
     def __init__(self, f: Union[PathLike, Writable, None]) -> None:
         self._file: Optional[Writable] = None
         self._target: Optional[str] = None
+        self._scratch: Optional[Scratch] = None
         self.scratch: Optional[str] = None
         self.path: Optional[str] = None
         self.folder: Optional[str] = None
@@ -49,20 +57,16 @@ class Destination:
         if f is None:
             return
         if isinstance(f, (str, os.PathLike)):
-            self._target = _checked_target(os.fspath(f))
-            self.path = os.path.abspath(f)
+            self._target = checked_target(f)
+            self.path = os.path.abspath(text(f))
             self.folder = os.path.dirname(self._target)
-        elif callable(getattr(f, "write", None)):
-            self._file = f
         else:
-            raise CaptureError(
-                f"f must be a path, a binary file object or None; found {type(f).__name__}.",
-                "for example 'model.onnx'.",
-            )
+            self._file = _writable(f, " or None")
 
     def __enter__(self) -> "Destination":
         if self._target is not None:
-            self.scratch = _scratch_beside(self._target)
+            self._scratch = _scratch_beside(self._target)
+            self.scratch = self._scratch.new
             self.scratch_path = os.path.join(self.scratch, os.path.basename(self._target))
         return self
 
@@ -72,8 +76,8 @@ class Destination:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
-        if self.scratch is not None:
-            _remove(self.scratch)
+        if self._scratch is not None:
+            self._scratch.__exit__(kind, error, trace)
 
     def beside(self) -> List[str]:
         """The data files that torch wrote."""
@@ -84,98 +88,117 @@ class Destination:
     def commit(self, chunks: Sequence[Chunk]) -> None:
         """Put the model, and the data files that torch wrote beside it, in their place.
 
+        As torch's own export does, this replaces what has the name of a data file, but no link is
+        followed. All is replaced, or nothing.
+
         Raises:
             CaptureError: the file object or the file system refused.
         """
         if self._file is not None:
             pour(chunks, self._file)
-        elif self._target is not None and self.scratch is not None:
+        elif self._target is not None and self._scratch is not None:
             try:
-                _place(chunks, self.scratch, self._target)
+                _place(chunks, self._scratch, self._target, data.Plan((), {}, None))
             except OSError as error:
-                raise CaptureError(
-                    f"Cannot write {self._target!r}: {error.strerror or error}.", _ROOM
-                ) from error
+                raise _failed(self._target, error) from error
 
 
-def pour(chunks: Sequence[Chunk], file: Writable) -> None:
+def _writable(f: Any, more: str = "") -> Writable:
+    """A file object, if it takes bytes as far as it says.
+
+    Raises:
+        CaptureError: it is something else, or takes none.
+    """
+    if not callable(getattr(f, "write", None)):
+        raise CaptureError(
+            f"f must be a path{',' if more else ' or'} a binary file object{more}; "
+            f"found {type(f).__name__}.",
+            "for example 'model.onnx'.",
+        )
+    says = getattr(f, "writable", None)
+    why = None
+    if getattr(f, "closed", False) is True:
+        why = "it is closed"
+    elif isinstance(getattr(f, "file", f), io.TextIOBase):
+        why = "it takes text, not bytes"
+    elif callable(says) and says() is False:
+        why = "it is not open for writing"
+    if why is not None:
+        raise CaptureError(f"Cannot write to {type(f).__name__}: {why}.", _OPEN)
+    file: Writable = f
+    return file
+
+
+def pour(chunks: Sequence[Chunk], file: Any) -> None:
     """Write a model into a binary file object.
 
     Raises:
         HTPError: it does not take bytes, or the file system refused.
     """
+    file = _writable(file)
     try:
         for chunk in chunks:
-            file.write(bytes(chunk) if isinstance(chunk, memoryview) else chunk)
+            _pour(chunk, file)
     except (OSError, TypeError, AttributeError, ValueError) as error:
-        raise CaptureError(
-            f"Cannot write to {type(file).__name__}: {error}.", "open it with mode 'wb'."
-        ) from error
+        raise CaptureError(f"Cannot write to {type(file).__name__}: {error}.", _OPEN) from error
+
+
+def _pour(chunk: Chunk, file: Writable) -> None:
+    """Write all of it. A raw file may take less at a time; what says nothing took all."""
+    done = file.write(bytes(chunk) if isinstance(chunk, memoryview) else chunk)
+    rest = memoryview(chunk)
+    while type(done) is int and 0 < done < len(rest):
+        rest = rest[done:]
+        done = file.write(bytes(rest[:_PIECE]))
+    if len(rest) and (done == 0 or (done is None and isinstance(file, io.RawIOBase))):
+        raise OSError("it takes no more")
 
 
 def write(
-    path: PathLike, chunks: Sequence[Chunk], source: Optional[str], data: Sequence[str]
+    path: PathLike,
+    chunks: Sequence[Chunk],
+    folders: Sequence[str] = (),
+    locations: Sequence[str] = (),
 ) -> None:
-    """Write a model atomically and copy the data files that it refers to, unread.
+    """Write a model and copy the data files that it refers to, unread: all or nothing.
 
     Args:
         path: the model's file.
         chunks: its bytes, in pieces.
-        source: folder where its data files lie now, or None.
-        data: locations of the data files, relative to the model's folder.
+        folders: where its data files lie now, see ``paths.folders``.
+        locations: of the data files, relative to the model's folder.
 
     Raises:
         HTPError: it cannot be written, or a data file is missing.
     """
-    target = _checked_target(os.fspath(path))
-    scratch = _scratch_beside(target)
+    target = checked_target(path)
+    plan = data.plan(locations, folders, os.path.abspath(text(path)), target, _locations_in)
+    with _scratch_beside(target) as scratch:
+        try:
+            plan.copy(scratch.new)
+            _place(chunks, scratch, target, plan)
+        except OSError as error:
+            raise _failed(target, error) from error
+
+
+def _place(chunks: Sequence[Chunk], scratch: Scratch, target: str, plan: data.Plan) -> None:
+    main = os.path.join(scratch.new, os.path.basename(target))
+    with open(main, "wb") as file:
+        file.writelines(relocated(chunks, plan.names))
+    moves.move(scratch.root, target, plan.may_go)
+
+
+def _locations_in(path: str) -> Sequence[str]:
+    """The data files that a model refers to, as far as it can be read."""
     try:
-        if source is None or os.path.realpath(source) != os.path.dirname(target):
-            _copy_data(source, data, scratch)
-        _place(chunks, scratch, target)
-    except OSError as error:
-        raise HTPError(f"Cannot write {target!r}: {error.strerror or error}.", _ROOM) from error
-    finally:
-        _remove(scratch)
+        return data.locations(parse(without_weights(read(path))))
+    except InvalidModelError:
+        return ()
 
 
-def read(path: PathLike) -> bytes:
-    """The bytes of a model file.
-
-    Raises:
-        InvalidModelError: there is no such file, or it cannot be read or is empty.
-    """
-    name = os.fspath(path)
+def _scratch_beside(target: str) -> Scratch:
     try:
-        with open(name, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise InvalidModelError(
-            f"Cannot read {name!r}: {error.strerror or error}.", "name an ONNX file that is there."
-        ) from error
-    if not data:
-        raise InvalidModelError(f"{name!r} is empty.", "export the model again.")
-    return data
-
-
-def _checked_target(path: str) -> str:
-    target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    if not path or path.endswith(("/", os.sep)) or os.path.isdir(target):
-        raise CaptureError(f"{path!r} is a folder, not a file.", "name the file to write.")
-    if not os.path.isdir(folder):
-        raise CaptureError(
-            f"Cannot write {path!r}: there is no folder {folder!r}.", "create the folder first."
-        )
-    return target
-
-
-def _scratch_beside(target: str) -> str:
-    """A new folder on the file system of ``target``."""
-    import tempfile  # late, as below: importing HTP is cheap
-
-    try:
-        return tempfile.mkdtemp(prefix=".htp-", dir=os.path.dirname(target))
+        return Scratch(os.path.dirname(target))
     except OSError as error:
         raise CaptureError(
             f"Cannot write {target!r}: {error.strerror or error}.",
@@ -183,44 +206,5 @@ def _scratch_beside(target: str) -> str:
         ) from error
 
 
-def _remove(folder: str) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _place(chunks: Iterable[Chunk], scratch: str, target: str) -> None:
-    """Write the model into the scratch folder and move all that lies there, the model last.
-
-    Until the model itself is moved, no file refers to the data files.
-    """
-    folder, main = os.path.split(target)
-    with open(os.path.join(scratch, main), "wb") as file:
-        file.writelines(chunks)
-    for root, _, names in os.walk(scratch):
-        inner = os.path.normpath(os.path.join(folder, os.path.relpath(root, scratch)))
-        os.makedirs(inner, exist_ok=True)
-        for name in names:
-            if root != scratch or name != main:
-                os.replace(os.path.join(root, name), os.path.join(inner, name))
-    os.replace(os.path.join(scratch, main), target)
-
-
-def _copy_data(source: Optional[str], locations: Sequence[str], folder: str) -> None:
-    import shutil
-
-    for location in locations:
-        path = os.path.normpath(location)
-        if os.path.isabs(path) or path.split(os.sep)[0] == os.pardir:
-            raise InvalidModelError(
-                f"The data file {location!r} lies outside the model's folder.",
-                "HTP follows no such path; move the file beside the model and name it there.",
-            )
-        origin = os.path.join(source or "", path)
-        if source is None or not os.path.isfile(origin):
-            raise InvalidModelError(
-                f"The data file {location!r} that the model refers to is missing.",
-                "keep the model and its data files in one folder.",
-            )
-        os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
-        shutil.copyfile(origin, os.path.join(folder, path))
+def _failed(target: str, error: OSError) -> CaptureError:
+    return CaptureError(f"Cannot write {target!r}: {error.strerror or error}.", _ROOM)

@@ -19,7 +19,7 @@ from htp.scope import UNKNOWN, Tag
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["TagTable", "origin_of"]
+__all__ = ["TagTable", "is_tagged", "origin_of"]
 
 _TOLD_BY = (keys.STACK, keys.PROVENANCE, keys.SHARED, keys.SHARING)
 _BLOCK = (keys.STACK, keys.PATH, keys.PROVENANCE, keys.ORIGIN)
@@ -92,6 +92,11 @@ def _guessed(props: Mapping[str, Any], name: Any) -> Tag:
     """What others say, as far as it is text: protobuf gives bytes for what is no valid UTF-8."""
     texts = {key: value for key, value in props.items() if isinstance(value, str)}
     return infer(texts, name if isinstance(name, str) else "")
+
+
+def is_tagged(node: "onnx.NodeProto") -> bool:
+    """Whether a node says whose it is."""
+    return any(prop.key == keys.STACK for prop in node.metadata_props)
 
 
 def origin_of(node: "onnx.NodeProto") -> str:

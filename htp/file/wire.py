@@ -9,29 +9,14 @@ at the end of a message can be cut out again, and what remains are torch's own b
     after:   model { graph { node { Relu ... ENTRIES } } ENTRIES },  with the lengths around them
 """
 
-import re
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from htp.errors import InvalidModelError
+from htp.file.edit import NOTHING, SCHEMA, SMALL, Change, Chunk, Schema, edit, join
 from htp.file.entries import KEY, PROPS, VALUE, Props
-from htp.file.protobuf import fields, head, integer, text
+from htp.file.protobuf import fields, integer, text
 
 __all__ = ["Chunk", "append", "join", "opset", "remove", "weights", "without_weights"]
-
-Chunk = Union[bytes, memoryview]
-
-Schema = Dict[str, Dict[int, str]]
-
-SCHEMA: Schema = {
-    "model": {7: "graph", 25: "function"},
-    "graph": {1: "node", 5: "tensor"},
-    "function": {7: "node"},
-    "node": {5: "attribute"},
-    "attribute": {6: "graph", 11: "graph"},
-    "tensor": {},
-}
-"""Which fields of which message hold which message, as far as tags can stand below it:
-https://github.com/onnx/onnx/blob/main/onnx/onnx.proto"""
 
 _WITH_CONSTANTS: Schema = {
     **SCHEMA,
@@ -42,104 +27,10 @@ _WITH_CONSTANTS: Schema = {
 _WEIGHTS = frozenset((4, 5, 6, 7, 9, 10, 11))  # of a tensor: float_data to uint64_data, raw_data
 _NAME = 8  # of a tensor
 _OPSETS, _OPSET_VERSION = 8, 2  # of a model, of one of its opsets
-_SMALL = 4096
-"""Messages of fewer bytes are copied, to have fewer pieces; weights are larger where it matters."""
-
-_BODY = re.compile(
-    rb"[\x32\x5a][\x80-\xff]*[\x00-\x7f][\x0a\x12\x2a\x52\x5a\x62\x6a\x72\x7a\x80-\xff]"
-)
-"""Fields 6 and 11 of an attribute, their length, and how any field of a graph begins."""
-
-_Change = Tuple[Sequence[Tuple[int, int]], bytes]
-"""What becomes of a message: the fields that go, by where they start and end; what is added."""
-
-_Message = Tuple[Sequence[Chunk], int]
-"""A rewritten message: its pieces and their length in bytes."""
-
-_Cut = Tuple[int, int, Sequence[Chunk], int]
-"""A part of a message from and to, the pieces that stand in its place, and their length."""
-
-_NOTHING: _Change = ((), b"")
-_Plan = Callable[[str, int, int], Optional[_Change]]
-
-
-def _has_bodies(data: bytes, at: int, end: int) -> bool:
-    """Whether a node has nested graphs. Most have not, which bytes that are not there may show."""
-    if end - at < _SMALL and not _BODY.search(data, at, end):
-        return False
-    graphs = SCHEMA["attribute"]
-    return any(
-        inner[0] in graphs
-        for field in fields(data, at, end)
-        if field[0] in SCHEMA["node"]
-        for inner in fields(data, field[2], field[3])
-    )
 
 
 def _is_large(_: bytes, at: int, end: int) -> bool:
-    return end - at >= _SMALL
-
-
-def _edit(
-    data: bytes,
-    plan: _Plan,
-    schema: Schema = SCHEMA,
-    opens: Callable[[bytes, int, int], bool] = _has_bodies,
-) -> List[Chunk]:
-    """Rewrite a model.
-
-    Args:
-        data: the model's bytes.
-        plan: says of each message what becomes of it, None: leave it shut. It is asked in document
-            order: a node, then the nodes of its bodies; the functions last.
-        schema: which messages there are.
-        opens: whether to look for messages in a node.
-    """
-    view = memoryview(data)
-
-    def message(kind: str, at: int, end: int) -> Optional[_Message]:
-        change = plan(kind, at, end)
-        if change is None:
-            return None
-        drop, add = change
-        children = schema[kind]
-        if not children or (kind == "node" and not opens(data, at, end)):
-            if not drop:
-                return _extended(view, at, end, add) if add else None
-            children = {}
-        cuts: List[_Cut] = [(start, stop, (), 0) for start, stop in drop]
-        if children:
-            for field, start, value, stop in fields(data, at, end):
-                child = children.get(field)
-                new = message(child, value, stop) if child else None
-                if new is not None:
-                    before = head(field, new[1])
-                    cuts.append((start, stop, (before, *new[0]), len(before) + new[1]))
-            cuts.sort(key=lambda cut: cut[0])
-        if cuts or add:
-            return _pasted(view, at, end, cuts, add)
-        return None
-
-    model = message("model", 0, len(data))
-    return [data] if model is None else list(model[0])
-
-
-def _extended(view: memoryview, at: int, end: int, add: bytes) -> _Message:
-    size = end - at + len(add)
-    return ([b"".join((view[at:end], add))] if size < _SMALL else [view[at:end], add]), size
-
-
-def _pasted(view: memoryview, at: int, end: int, cuts: Sequence[_Cut], add: bytes) -> _Message:
-    chunks: List[Chunk] = []
-    size = end - at + len(add)
-    for start, stop, new, length in cuts:
-        if at < start:
-            chunks.append(view[at:start])
-        chunks += new
-        size += length - (stop - start)
-        at = stop
-    chunks += (view[at:end], add)
-    return ([b"".join(chunks)] if size < _SMALL else chunks), size
+    return end - at >= SMALL
 
 
 def append(
@@ -161,7 +52,7 @@ def append(
     """
     given = iter(nodes)
 
-    def plan(kind: str, at: int, end: int) -> Optional[_Change]:
+    def plan(kind: str, at: int, end: int) -> Optional[Change]:
         if kind == "node":
             added = next(given, None)
             if added is None:
@@ -169,9 +60,9 @@ def append(
             return (), added
         if kind == "tensor":
             return ((), tensors.get(text(data, at, end, _NAME), b"")) if tensors else None
-        return ((), model) if kind == "model" else _NOTHING
+        return ((), model) if kind == "model" else NOTHING
 
-    chunks = _edit(data, plan)
+    chunks = edit(data, plan)
     if next(given, None) is not None:
         raise _other_count("fewer", nodes)
     return chunks
@@ -195,13 +86,13 @@ def remove(data: bytes, ours: Callable[[Props], Sequence[bool]], telling: str) -
     known: Dict[Tuple[bytes, ...], Sequence[bool]] = {}
     needed = telling.encode()
 
-    def plan(kind: str, at: int, end: int) -> _Change:
+    def plan(kind: str, at: int, end: int) -> Change:
         if kind not in PROPS:
-            return _NOTHING
+            return NOTHING
         field = PROPS[kind]
         held = [each for each in fields(data, at, end) if each[0] == field]
         if not held:
-            return _NOTHING
+            return NOTHING
         entries = tuple([_key(data, value, stop) for _, _, value, stop in held])
         if needed in entries:
             told = [
@@ -220,7 +111,7 @@ def remove(data: bytes, ours: Callable[[Props], Sequence[bool]], telling: str) -
             )
         return [(start, stop) for (_, start, _, stop), going in zip(held, goes) if going], b""
 
-    return _edit(data, plan)
+    return edit(data, plan)
 
 
 def _key(data: bytes, at: int, end: int) -> bytes:
@@ -254,15 +145,15 @@ def without_weights(data: bytes) -> bytes:
     If there are none, these are the bytes that were given.
     """
 
-    def plan(kind: str, at: int, end: int) -> Optional[_Change]:
+    def plan(kind: str, at: int, end: int) -> Optional[Change]:
         if kind != "tensor":
-            return _NOTHING
-        if end - at < _SMALL:
+            return NOTHING
+        if end - at < SMALL:
             return None
         parts = fields(data, at, end)
         return [(start, stop) for part, start, _, stop in parts if part in _WEIGHTS], b""
 
-    return join(_edit(data, plan, _WITH_CONSTANTS, _is_large))
+    return join(edit(data, plan, _WITH_CONSTANTS, _is_large))
 
 
 def opset(data: bytes) -> Optional[int]:
@@ -271,9 +162,3 @@ def opset(data: bytes) -> Optional[int]:
         if field == _OPSETS and text(data, at, end, 1) in ("", "ai.onnx"):
             return integer(data, at, end, _OPSET_VERSION)
     return None
-
-
-def join(chunks: Sequence[Chunk]) -> bytes:
-    """The pieces as one."""
-    first = chunks[0] if len(chunks) == 1 else None
-    return first if isinstance(first, bytes) else b"".join(chunks)

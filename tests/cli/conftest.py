@@ -97,7 +97,7 @@ def run(capsys, monkeypatch, tmp_path):
 def failing(run):
     """Run a command that must fail with one clear error, and hand that over."""
 
-    def call(*arguments, code=1):
+    def call(*arguments, code=3):
         before = sorted(os.listdir("."))
         ran = run(*arguments)
         assert ran.code == code

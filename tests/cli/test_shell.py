@@ -46,15 +46,16 @@ def test_help_imports_neither_torch_nor_onnx_nor_rich(python):
 def test_missing_extra_is_one_line(missing, python):
     code = f"import sys; sys.modules[{missing!r}] = None; from htp.cli import main; main(['demo'])"
     ran = python("-c", code, stderr=-1, text=True)
-    assert ran.returncode == 1
+    assert ran.returncode == 3
     expected = f"Error: the command line needs {missing}. Install with: pip install {missing}\n"
     assert ran.stderr == expected
 
 
-def test_traceback_on_demand(run):
+def test_traceback_on_demand(run, monkeypatch):
+    monkeypatch.setattr("sys.excepthook", None)
     with pytest.raises(htp.InvalidModelError):
         main(["--traceback", "tree", "missing.onnx"])
-    assert run("tree", "missing.onnx").code == 1
+    assert run("tree", "missing.onnx").code == 3
 
 
 def on_a_terminal(python, stream, *arguments, **environment):
