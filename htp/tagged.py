@@ -5,6 +5,8 @@ from typing import (
     Any,
     Callable,
     Dict,
+    FrozenSet,
+    Iterable,
     Iterator,
     List,
     Optional,
@@ -39,16 +41,26 @@ class TaggedModel:
 
     It can be pickled and copied. A copy has a life of its own: what is stripped from one stays in
     the other; ``copy.copy`` shares ``model`` if it was parsed already, ``copy.deepcopy`` does not.
+    A deep copy and a pickle are without ``program``.
 
     Args:
         file: the model and its tags.
+        program: torch's own ``ONNXProgram``, where there is one.
+
+    Attributes:
+        program: what ``torch.onnx.export`` returned: an ``ONNXProgram`` or None. It holds the
+            weights of the model that was exported; set it to None to let them go.
     """
 
-    def __init__(self, file: ModelFile) -> None:
+    def __init__(self, file: ModelFile, program: Any = None) -> None:
         self._file = file
+        self.program = program
 
     def __copy__(self) -> "TaggedModel":
-        return TaggedModel(self._file.copy())
+        return TaggedModel(self._file.copy(), self.program)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**vars(self), "program": None}
 
     def __repr__(self) -> str:
         made = f"backend={self.backend!r}, torch={self.torch!r}" if self.backend else "inferred"
@@ -89,18 +101,19 @@ class TaggedModel:
         )
 
     def find(
-        self, pattern: str, op_type: Optional[str] = None
+        self, pattern: str, op_type: Union[str, Iterable[str], None] = None
     ) -> List[Tuple["onnx.NodeProto", Tag]]:
         """The nodes of the modules that a pattern names, everything below them included.
 
         Args:
             pattern: a module path with shell wildcards: ``"encoder.layer.*"``. ``"block@1"`` is
                 only the second call of ``block``. ``""`` is the root, and so every known node.
-            op_type: only nodes of this operator, for example ``"MatMul"``.
+            op_type: only nodes of this operator, or of these: ``"MatMul"``, ``["MatMul", "Gemm"]``.
 
         Raises:
             UnknownModuleError: no module that owns a node matches.
         """
+        wanted = None if op_type is None else _operators(op_type)
         matches: Dict[int, bool] = {}  # by identity: a tag lives as long as the file
         named = _pattern(pattern)
         found = []
@@ -109,7 +122,7 @@ class TaggedModel:
                 matching = matches.get(id(tag))
                 if matching is None:
                     matching = matches[id(tag)] = named(tag.stack)
-                if matching and op_type in (None, node.op_type):
+                if matching and (wanted is None or node.op_type in wanted):
                     found.append((node, tag))
         if True not in matches.values():
             stacks = dict.fromkeys(tag.stack for _, tag in self.nodes())
@@ -198,6 +211,13 @@ class TaggedModel:
         """
         self._file.strip()
         return self
+
+
+def _operators(op_type: Union[str, Iterable[str]]) -> FrozenSet[str]:
+    names = (op_type,) if isinstance(op_type, str) else tuple(op_type)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"op_type must be an operator's name or several; found {op_type!r}")
+    return frozenset(names)
 
 
 def _pattern(pattern: str) -> Callable[[Stack], bool]:

@@ -21,7 +21,10 @@ ROOMS = {
     # the command line is as thin as it is because all that it does is called
     "htp.__main__": ("htp.cli",),
     # parses, calls, prints
-    "htp.cli": ("htp", "htp.export", "htp.registry", "htp.tagged", "htp.tree", "htp.file", *LEAVES),
+    "htp.cli": (
+        *("htp", "htp.export", "htp.arguments.options", "htp.registry", "htp.tagged", "htp.tree"),
+        *("htp.file", *LEAVES),
+    ),
     # the suite uses HTP as its users do, through the door, and hears backends as export does
     "htp.testing": (
         "htp",
@@ -76,7 +79,6 @@ TORCH = {
 PRIVATE = {
     "htp.backends": "where torch's private names are known",
     "htp.testing": "models of operators that have no public name; the suite looks inside",
-    "htp.arguments.fx": "flattens inputs as torch's exporter does, by torch.utils._pytree",
 }
 
 # Circles that nothing closes at run time: an import under TYPE_CHECKING, for an annotation.

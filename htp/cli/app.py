@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 import click
 
@@ -94,10 +94,11 @@ def _export(
     if opset is not None:
         arguments["opset_version"] = opset
     # torch prints its own progress on standard output, where the summary goes.
-    options = {"verbose": False, **(arguments.pop("exporter_options", None) or {})}
+    if "verbose" not in (arguments.get("exporter_options") or {}):
+        arguments.setdefault("verbose", False)
     model, args = arguments.pop("model"), arguments.pop("args", ())
     with quiet_torch():
-        return htp_export(model, args, output, exporter_options=options, **arguments)
+        return htp_export(model, args, output, **arguments)
 
 
 def _print_summary(tagged: TaggedModel, output: str) -> None:
@@ -140,9 +141,14 @@ def _print_tree(tagged: TaggedModel, depth: Optional[int], calls: bool, as_json:
 @app.command(short_help="Print the names of a module's nodes.")
 @MODEL
 @click.argument("pattern", metavar="[PATTERN]", default="*")
-@click.option("--op-type", metavar="TYPE", help="Only nodes of this operator, e.g. Gemm.")
+@click.option(
+    *("--op-type", "op_types"),
+    metavar="TYPE",
+    multiple=True,
+    help="Only nodes of this operator, e.g. Gemm; may be said several times.",
+)
 @AS_JSON
-def nodes(model: str, pattern: str, op_type: Optional[str], as_json: bool) -> None:
+def nodes(model: str, pattern: str, op_types: Tuple[str, ...], as_json: bool) -> None:
     r"""Print the names of the nodes below a module, one a line.
 
     PATTERN is a module path in which * stands for anything, such as 'encoder.layer.*'; without it,
@@ -154,7 +160,7 @@ def nodes(model: str, pattern: str, op_type: Optional[str], as_json: bool) -> No
       htp nodes model.onnx 'encoder.layer.0.attention'
       htp nodes model.onnx '*.mlp' --op-type MatMul | sort
     """
-    found = load(model).find(pattern, op_type=op_type)
+    found = load(model).find(pattern, op_type=op_types or None)
     if not as_json:
         for node, _ in found:
             click.echo(_name(node))

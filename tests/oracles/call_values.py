@@ -114,15 +114,12 @@ class Judgement:
 def recorded(subject: Subject, backend: str, folder: str) -> Recorded:
     """Export a subject as ``htp.export`` does, but keep the capture and the plain file."""
     model, args, kwargs = subject.build()
-    options = dict(subject.options)
-    names = {what: options.pop(what, None) for what in ("input_names", "output_names")}
-    request = arguments.checked(
-        *(model, args, kwargs, names, options.pop("dynamic_shapes", None)),
-        *(options.pop("opset_version", None), options or None),
-        path=None,
-    )
+    spec = registry.chosen(backend)
+    given = {**subject.options, "kwargs": kwargs or None}
+    request = arguments.checked(model, args, given, spec.exporter, None)
     export: Any = importlib.import_module("htp.export")
-    data, capture = export.record(request, registry.chosen(backend))
+    written, capture, _ = export.record(request, spec)
+    data = written.data
     path = os.path.join(folder, "model.onnx")
     with open(path, "wb") as file:
         file.write(data)

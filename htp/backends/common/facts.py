@@ -1,8 +1,17 @@
 """What torch's private names tell about the installed torch. They are read here, never replaced."""
 
-from typing import Tuple
+import importlib
+import warnings
+from typing import Any, Callable, Iterator, List, Tuple
 
-__all__ = ["known_opsets", "renames_shape_keys", "takes_named_axes"]
+__all__ = [
+    "flattened",
+    "known_opsets",
+    "renames_shape_keys",
+    "takes_named_axes",
+    "traced_inputs",
+    "traces_numbers",
+]
 
 
 def known_opsets() -> Tuple[int, ...]:
@@ -42,3 +51,77 @@ def renames_shape_keys() -> bool:
     from torch.onnx._internal.exporter import _compat
 
     return hasattr(_compat, "_rename_dynamic_shapes_with_model_inputs")
+
+
+def flattened(value: Any) -> Tuple[List[Any], Callable[[List[Any]], Any], List[Tuple[Any, ...]]]:
+    """The leaves of nested lists, dictionaries and registered classes, as torch finds them.
+
+    https://github.com/pytorch/pytorch/blob/v1.8.0/torch/utils/_pytree.py#L78
+
+    Returns:
+        The leaves; what makes the same structure of other leaves; and the keys on the way to each
+        leaf, a number for each leaf where a class does not tell its keys.
+    """
+    from torch.utils import _pytree
+
+    leaves, tree = _pytree.tree_flatten(value)
+    paths = list(_paths(value, ()))
+    if len(paths) != len(leaves):
+        paths = [(place,) for place in range(len(leaves))]
+    return leaves, lambda new: _pytree.tree_unflatten(new, tree), paths
+
+
+def _paths(value: Any, above: Tuple[Any, ...]) -> Iterator[Tuple[Any, ...]]:
+    from torch.utils import _pytree
+
+    if isinstance(value, dict):
+        children: List[Tuple[Any, Any]] = list(value.items())
+    elif isinstance(value, (list, tuple)):
+        children = list(enumerate(value))
+    else:
+        leaves, _ = _pytree.tree_flatten(value)
+        whole = len(leaves) == 1 and leaves[0] is value
+        children = [] if whole else list(enumerate(leaves))
+        if whole:
+            yield above
+    for key, child in children:
+        yield from _paths(child, (*above, key))
+
+
+def traced_inputs(model: Any, args: Tuple[Any, ...]) -> Tuple[Any, ...]:
+    """The inputs in the order in which the TorchScript exporter traces them.
+
+    It puts a dictionary in the last place, and the defaults of what is not given, into the order of
+    the signature.
+    https://github.com/pytorch/pytorch/blob/v2.0.1/torch/onnx/utils.py#L874
+    """
+    utils = _exporter_utils()
+    decide = getattr(utils, "_decide_input_format", None)
+    if decide is None:
+        return args
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter itself will say it
+        found = decide(model, args)
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _exporter_utils() -> Any:
+    for name in ("torch.onnx._internal.torchscript_exporter.utils", "torch.onnx.utils"):
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    return None
+
+
+def traces_numbers() -> bool:
+    """Whether a trace makes inputs of Python numbers (1.8 refuses them).
+
+    https://github.com/pytorch/pytorch/blob/v2.0.1/torch/csrc/jit/python/python_arg_flatten.cpp
+    """
+    import torch
+
+    try:
+        return len(torch._C._jit_flatten((1.0,))[0]) == 1
+    except RuntimeError:
+        return False
