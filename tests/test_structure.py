@@ -42,7 +42,10 @@ ROOMS = {
         *("htp.graph", *LEAVES),
     ),
     # from what was asked to torch's exporter: it asks what this one takes and which opset it wrote
-    "htp.arguments": ("htp.backends.common.facts", "htp.file.wire", *LEAVES),
+    "htp.arguments": (
+        *("htp.backends.common.facts", "htp.file.frames", "htp.file.wire"),
+        *LEAVES,
+    ),
     # names backends by strings, and knows their type only
     "htp.registry": ("htp.backends.base", "htp.spec", *LEAVES),
     # each mechanism by itself: never another one, nor arguments, file and tagged

@@ -2,6 +2,7 @@
 
 import io
 import os
+import warnings
 from typing import Any, Dict, List, Optional
 
 from htp.arguments.axes import counted_from_the_front
@@ -13,6 +14,7 @@ from htp.arguments.wrapped import hint_for, misfit
 from htp.backends.common.facts import known_opsets, traced_inputs, traces_numbers
 from htp.errors import CaptureError, HTPError
 from htp.file import wire
+from htp.file.frames import without_frames
 
 __all__ = ["export"]
 
@@ -41,7 +43,10 @@ def export(request: Request) -> Written:
     except Exception as error:  # torch raises what it likes; it is chained
         raise explain(error, request) from error
     data = _read(path) if path else sink.data()
+    if request.options.get("verbose") or request.options.get("strip_doc_string") is False:
+        data = without_frames(data)
     check_opset(data, request)
+    _warn_of_unread(request)
     return Written(data)
 
 
@@ -225,6 +230,23 @@ def _example_outputs(request: Request) -> Any:
     positional, keywords = as_read(request.args, request.kwargs)
     with torch.no_grad():
         return request.model(*positional, **keywords)
+
+
+def _warn_of_unread(request: Request) -> None:
+    """The exporter leaves keyword inputs unread that it knows no parameter for.
+
+    https://github.com/pytorch/pytorch/blob/v2.0.1/torch/onnx/utils.py#L894
+    """
+    signature = signature_of(request.model)
+    positional, keywords = as_read(request.args, request.kwargs)
+    free = list(signature.parameters)[len(positional) :] if signature else list(keywords)
+    unread = [name for name in keywords if name not in free]
+    if unread:
+        warnings.warn(
+            f"torch left {', '.join(map(repr, unread))} of the keyword inputs unread: forward "
+            "has no such parameter, or it was given by position.",
+            stacklevel=4,
+        )
 
 
 def explain(error: Exception, request: Request) -> CaptureError:

@@ -4,8 +4,6 @@ Each row is a call as people write it. torch runs it, HTP runs it, and the strip
 """
 
 import inspect
-import io
-import warnings
 
 import pytest
 import torch
@@ -162,10 +160,10 @@ ROWS = [
     Row("shapes by place", Two, (x(), x(2.0)), only="fx",
         dynamic_shapes=({0: dim("rows")}, {0: dim("rows")})),
     Row("bounded shapes", Two, (x(), x(2.0)), only="fx",
-        dynamic_shapes={"x": {0: dim("rows", min=1, max=9)}, "y": [dim("rows", min=1, max=9), None]}),
+        dynamic_shapes={"x": {0: dim("n", min=1, max=9)}, "y": [dim("n", min=1, max=9), None]}),
     Row("nested shapes", Nested, nested(), only="fx",
-        dynamic_shapes={"x": {0: dim("rows")}, "more": {"a": {0: dim("rows")}, "b": {0: dim("rows")}},
-                        "pair": [{0: dim("rows")}, {0: dim("rows")}]}),
+        dynamic_shapes={"x": {0: dim("n")}, "more": {"a": {0: dim("n")}, "b": {0: dim("n")}},
+                        "pair": [{0: dim("n")}, {0: dim("n")}]}),
     Row("static shapes", Two, (x(), x(2.0)), only="fx", dynamic_shapes={"x": None, "y": None}),
 ]  # fmt: skip
 

@@ -17,6 +17,7 @@ from htp.backends.common.patching import installed, missing
 from htp.backends.torchscript.assemble import assemble
 from htp.backends.torchscript.ir import let_go
 from htp.backends.torchscript.points import POINTS, entrance
+from htp.backends.torchscript.printed import printed
 from htp.backends.torchscript.recorder import Recorder, failure
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scripted import marked
@@ -77,7 +78,8 @@ class TorchScriptListener:
         recorder = self._recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
-        with inside, installed(POINTS, recorder), outside, marked(model, recorder):
+        marks = marked(model, recorder)
+        with inside, installed(POINTS, recorder), outside, marks, printed(recorder.log):
             yield
         self._recorder = outer
         self._ended.append(HeardExport(model, recorder, taken))

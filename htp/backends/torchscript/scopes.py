@@ -29,6 +29,7 @@ class CallLog:
         names: the paths of the model's modules.
         stacks: the stack of each call.
         hooked: whether a module with hooks was called, whose call is marked in the graph.
+        kinds: what torch itself calls the class of each token's scope.
         faults: what went wrong in the recording of the export.
     """
 
@@ -41,6 +42,7 @@ class CallLog:
         self._failed: Stack = ()
         self._types: Dict[type, str] = {}
         self.hooked = False
+        self.kinds: Dict[str, str] = {}
         self.faults = Faults()
 
     def enter(self, module: Any, enclosing: Stack) -> int:
@@ -135,6 +137,7 @@ class TraceModuleMap:
             return self._log.scope_token(module)
         kind, separator, variable = self._plain[module].partition("::")
         token = self._log.scope_token(module)
+        self._log.kinds[token] = kind
         return f"{token}{separator}{variable}" if separator else kind
 
     def get(self, module: Any, default: Optional[str] = None) -> Optional[str]:
