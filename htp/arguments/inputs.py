@@ -54,17 +54,16 @@ class Parameter(NamedTuple):
 
 
 def signature_of(model: Any) -> Optional[inspect.Signature]:
-    """The signature of ``forward``; a scripted one has a schema in its place. None without both."""
+    """The signature of ``forward``; a scripted one has a schema in its place. None without it."""
     forward = getattr(model, "forward", model)
     schema = getattr(forward, "schema", None)
-    if schema is not None:
-        return inspect.Signature(
-            [_parameter(each) for each in schema.arguments if each.name != "self"]
-        )
     try:
-        return inspect.signature(forward)
+        if schema is None:
+            return inspect.signature(forward)
+        named = [_parameter(each) for each in schema.arguments if each.name != "self"]
+        return inspect.Signature(named)
     except (TypeError, ValueError):
-        return None
+        return None  # old traces call several of their inputs alike
 
 
 def _parameter(argument: Any) -> inspect.Parameter:

@@ -92,7 +92,7 @@ class Watch:
             names = ModuleNames(self.model)
             self.calls.follow(self.model, names)
             self._parameters.of_module(names)
-        else:
+        elif hasattr(self.model, "state_dict"):  # else a scripted function, which has no modules
             self._parameters.of_program(self.model)
             self._stacks.of_program(self.model)
 
