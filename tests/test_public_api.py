@@ -15,8 +15,9 @@ NAMES = [
 ]
 
 SIGNATURES = {
-    "export": "(model, args=(), f=None, *, kwargs=None, input_names=None, output_names=None, "
-    "dynamic_shapes=None, opset_version=None, backend=None, exporter_options=None)",
+    "export": "(model, args=(), f=None, *positional, kwargs=None, input_names=None, "
+    "output_names=None, dynamic_shapes=None, opset_version=None, backend=None, "
+    "exporter_options=None, **torch_options)",
     "load": "(f)",
     "available_backends": "()",
     "register_backend": "(spec)",

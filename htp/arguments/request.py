@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple
 
+from htp.arguments import shapes
 from htp.arguments.options import is_program, translated
 from htp.errors import CaptureError
 
@@ -78,7 +79,7 @@ def checked(
         model=_model(model),
         args=args,
         kwargs=_keyword(rest.pop("kwargs", None)),
-        dynamic_shapes=rest.pop("dynamic_shapes", None),
+        dynamic_shapes=shapes.checked(rest.pop("dynamic_shapes", None)),
         opset_version=_opset(rest.pop("opset_version", None)),
         options=translated(rest, exporter, to_path=path is not None),
         path=path,

@@ -20,6 +20,7 @@ __all__ = [
     "FormError",
     "Wanted",
     "by_leaf",
+    "checked",
     "counts_from_the_end",
     "in_range",
     "is_torchs",
@@ -41,6 +42,18 @@ _ACCEPTED = (
     '{"tokens": {0: "batch", 1: "length"}}, or any form of torch.export\'s: a Dim in place of the '
     "name, nested as the inputs are, a tuple in their order."
 )
+
+
+def checked(shapes: Any) -> Any:
+    """What was given, if it is of a type that a form has.
+
+    Raises:
+        FormError: it is of another.
+    """
+    collection = callable(getattr(shapes, "dynamic_shapes", None))  # ShapesCollection
+    if shapes is None or collection or isinstance(shapes, (Mapping, list, tuple)):
+        return shapes
+    raise _unreadable("dynamic_shapes", shapes)
 
 
 def is_torchs(shapes: Any, parameters: Sequence[Parameter]) -> bool:

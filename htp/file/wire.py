@@ -16,7 +16,7 @@ from htp.errors import InvalidModelError
 from htp.file.entries import KEY, PROPS, VALUE, Props
 from htp.file.protobuf import fields, head, integer, text
 
-__all__ = ["Chunk", "append", "join", "opset", "remove", "weights", "without_weights"]
+__all__ = ["SCHEMA", "Chunk", "append", "join", "opset", "remove", "weights", "without_weights"]
 
 Chunk = Union[bytes, memoryview]
 

@@ -2,7 +2,8 @@
 
 import importlib
 import warnings
-from typing import Any, Callable, Iterator, List, Tuple
+from collections import namedtuple
+from typing import Any, Callable, Iterator, List, Optional, Tuple
 
 __all__ = [
     "flattened",
@@ -53,39 +54,76 @@ def renames_shape_keys() -> bool:
     return hasattr(_compat, "_rename_dynamic_shapes_with_model_inputs")
 
 
-def flattened(value: Any) -> Tuple[List[Any], Callable[[List[Any]], Any], List[Tuple[Any, ...]]]:
+Path = Tuple[Any, ...]
+"""The keys on the way to a leaf."""
+
+
+def flattened(value: Any) -> Tuple[List[Any], Callable[[List[Any]], Any], List[Path]]:
     """The leaves of nested lists, dictionaries and registered classes, as torch finds them.
 
     https://github.com/pytorch/pytorch/blob/v1.8.0/torch/utils/_pytree.py#L78
 
     Returns:
-        The leaves; what makes the same structure of other leaves; and the keys on the way to each
-        leaf, a number for each leaf where a class does not tell its keys.
+        The leaves; what makes of as many other values the structure that ``dynamic_shapes`` must
+        have; and the path to each leaf.
     """
+    found = list(_leaves(value, ()))
+    return (
+        [leaf for leaf, _ in found],
+        lambda others: _structured(value, iter(others)),
+        [path for _, path in found],
+    )
+
+
+def _children(value: Any) -> Optional[List[Tuple[Any, Any]]]:
+    """What torch finds directly in a value, with its keys; None in a leaf."""
     from torch.utils import _pytree
 
-    leaves, tree = _pytree.tree_flatten(value)
-    paths = list(_paths(value, ()))
-    if len(paths) != len(leaves):
-        paths = [(place,) for place in range(len(leaves))]
-    return leaves, lambda new: _pytree.tree_unflatten(new, tree), paths
-
-
-def _paths(value: Any, above: Tuple[Any, ...]) -> Iterator[Tuple[Any, ...]]:
-    from torch.utils import _pytree
-
+    kinds = _pytree.SUPPORTED_NODES
+    node = kinds.get(type(value)) or (kinds.get(namedtuple) if _is_namedtuple(value) else None)  # noqa: PYI024 - torch's key
+    if node is None:
+        return None
     if isinstance(value, dict):
-        children: List[Tuple[Any, Any]] = list(value.items())
-    elif isinstance(value, (list, tuple)):
-        children = list(enumerate(value))
-    else:
-        leaves, _ = _pytree.tree_flatten(value)
-        whole = len(leaves) == 1 and leaves[0] is value
-        children = [] if whole else list(enumerate(leaves))
-        if whole:
-            yield above
-    for key, child in children:
-        yield from _paths(child, (*above, key))
+        return list(value.items())
+    if getattr(node, "flatten_with_keys_fn", None) is not None:
+        return [(_plain(key), child) for key, child in node.flatten_with_keys_fn(value)[0]]
+    return list(enumerate(node.flatten_fn(value)[0]))
+
+
+def _is_namedtuple(value: Any) -> bool:
+    return isinstance(value, tuple) and hasattr(value, "_fields")
+
+
+def _plain(key: Any) -> Any:
+    """A key of torch's as it is in Python: of a sequence, of a mapping, of an attribute."""
+    for what in ("idx", "key", "name"):
+        if hasattr(key, what):
+            return getattr(key, what)
+    return key
+
+
+def _leaves(value: Any, above: Path) -> Iterator[Tuple[Any, Path]]:
+    children = _children(value)
+    if children is None:
+        yield value, above
+    for key, child in children or ():
+        yield from _leaves(child, (*above, key))
+
+
+def _structured(value: Any, leaves: Iterator[Any]) -> Any:
+    """Of a registered class the list of its children, into which torch looks in its place.
+
+    https://github.com/pytorch/pytorch/blob/v2.5.0/torch/export/dynamic_shapes.py#L466
+    """
+    children = _children(value)
+    if children is None:
+        return next(leaves)
+    new = [_structured(child, leaves) for _, child in children]
+    if isinstance(value, dict):
+        return dict(zip(value, new))
+    if _is_namedtuple(value):
+        return type(value)(*new)
+    return tuple(new) if isinstance(value, tuple) else new
 
 
 def traced_inputs(model: Any, args: Tuple[Any, ...]) -> Tuple[Any, ...]:
