@@ -129,9 +129,10 @@ def _check_model(request: Request) -> None:
 
 def _with_keywords(request: Request) -> Any:
     """``args`` with the keyword inputs in the last place, where every release looks for them."""
-    if request.kwargs is None:
-        return request.args
     positional = request.args if isinstance(request.args, tuple) else (request.args,)
+    ends_alike = bool(positional) and isinstance(positional[-1], dict)
+    if request.kwargs is None or not (request.kwargs or ends_alike):
+        return request.args
     return (*positional, dict(request.kwargs))
 
 
