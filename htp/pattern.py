@@ -10,11 +10,11 @@ The exact path comes first, so a module may be called ``a*``, ``x[0]`` or ``b@1`
 
 import fnmatch
 import re
-from typing import Callable, Dict, Iterable, Mapping, Optional, Sequence, Union
+from typing import Callable, Dict, FrozenSet, Iterable, Mapping, Optional, Sequence, Union
 
 from htp.scope import ModuleCall, Tag
 
-__all__ = ["Pattern"]
+__all__ = ["Pattern", "operators"]
 
 NOTHING, WILDCARD, CALL, PATH = range(4)
 """How a pattern names a call. Where it names one exactly, what only looks like it is not meant."""
@@ -93,3 +93,15 @@ def _upwards(call: ModuleCall, above: Above) -> Iterable[ModuleCall]:
                 seen[each] = None
                 pending.append(each)
     return seen
+
+
+def operators(op_type: Union[str, Iterable[str]]) -> FrozenSet[str]:
+    """One operator type or several.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    names = (op_type,) if isinstance(op_type, str) else tuple(op_type)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"op_type is an operator's name or several; found {op_type!r}.")
+    return frozenset(names)

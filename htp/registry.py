@@ -31,6 +31,7 @@ __all__ = [
     "chosen",
     "default_name",
     "load",
+    "name_for",
     "reason_against",
     "register_backend",
     "select",
@@ -244,6 +245,17 @@ def chosen(name: Optional[str] = None) -> BackendSpec:
             "leave out backend= to take the one that fits this torch.",
         )
     return spec
+
+
+def name_for(exporter: str) -> str:
+    """The backend for one of torch's exporters: the default where it listens to that one.
+
+    Args:
+        exporter: one of ``EXPORTERS``, which are also the names of HTP's own backends.
+    """
+    default = default_name()
+    listening = [spec.name for spec in specs() if spec.exporter == exporter]
+    return default if default in listening else exporter
 
 
 def load(spec: BackendSpec) -> "CaptureBackend":

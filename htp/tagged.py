@@ -1,7 +1,18 @@
 """A model with its tags: what ``htp.export`` returns and ``htp.load`` reads."""
 
 import warnings
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from htp.errors import InvalidModelError, UnknownModuleError, did_you_mean
 from htp.file import sources
@@ -11,7 +22,7 @@ from htp.file.garbage import no_search
 from htp.file.model_file import ModelFile
 from htp.file.origin import Origin
 from htp.file.tags import origin_of
-from htp.pattern import Pattern
+from htp.pattern import Pattern, operators
 from htp.scope import Coverage, ModuleCall, Tag
 from htp.tree import ModuleTree, build
 
@@ -30,16 +41,26 @@ class TaggedModel:
 
     It can be pickled and copied. A copy has a life of its own: what is stripped from one stays in
     the other; ``copy.copy`` shares ``model`` if it was parsed already, ``copy.deepcopy`` does not.
+    A deep copy and a pickle are without ``program``.
 
     Args:
         file: the model and its tags.
+        program: torch's own ``ONNXProgram``, where there is one.
+
+    Attributes:
+        program: what ``torch.onnx.export`` returned: an ``ONNXProgram`` or None. It holds the
+            weights of the model that was exported; set it to None to let them go.
     """
 
-    def __init__(self, file: ModelFile) -> None:
+    def __init__(self, file: ModelFile, program: Any = None) -> None:
         self._file = file
+        self.program = program
 
     def __copy__(self) -> "TaggedModel":
-        return TaggedModel(self._file.copy())
+        return TaggedModel(self._file.copy(), self.program)
+
+    def __getstate__(self) -> Dict[str, Any]:
+        return {**vars(self), "program": None}
 
     def __repr__(self) -> str:
         made = f"backend={self.backend!r}, torch={self.torch!r}" if self.backend else "inferred"
@@ -82,7 +103,7 @@ class TaggedModel:
         )
 
     def find(
-        self, pattern: str, op_type: Optional[str] = None
+        self, pattern: str, op_type: Union[str, Iterable[str], None] = None
     ) -> List[Tuple["onnx.NodeProto", Tag]]:
         """The nodes of the modules that a pattern names, everything below them included.
 
@@ -93,14 +114,13 @@ class TaggedModel:
             pattern: a module path; or, where no module is called so, one with shell wildcards:
                 ``"encoder.layer.*"``. ``"block@1"`` is only the second call of ``block``. ``""`` is
                 the root, and so every known node.
-            op_type: only nodes of this operator, for example ``"MatMul"``.
+            op_type: only nodes of this operator, or of these: ``"MatMul"``, ``["MatMul", "Gemm"]``.
 
         Raises:
             UnknownModuleError: no module that a node comes from matches.
             TypeError: an argument is no text.
         """
-        if op_type is not None and not isinstance(op_type, str):
-            raise TypeError(f"op_type is an operator's name; found {type(op_type).__name__}.")
+        wanted = None if op_type is None else operators(op_type)
         matches: Dict[int, int] = {}  # by identity: a tag lives as long as the file
         named = Pattern(pattern, self._above)
         found: Tuple[List[Tuple[onnx.NodeProto, Tag]], ...] = ([], [], [], [])  # by how it matches
@@ -109,7 +129,7 @@ class TaggedModel:
                 matching = matches.get(id(tag))
                 if matching is None:
                     matching = matches[id(tag)] = named.of(tag)
-                if matching and op_type in (None, node.op_type):
+                if matching and (wanted is None or node.op_type in wanted):
                     found[matching].append((node, tag))
         best = max(matches.values(), default=0)
         if not best:

@@ -1,7 +1,6 @@
 """What is wrong is said clearly, by an HTP error with a hint, and nothing is written."""
 
 import contextlib
-import inspect
 import io
 import os
 import stat
@@ -76,7 +75,7 @@ def test_unknown_backend_is_looked_up_before_anything_is_written(tmp_path):
         ((x(),), {}),
         ((x(), x(), x()), {}),
         ((x(),), {"z": x()}),
-        ((x(), x()), {"y": x()}),
+        ((x(), {"y": x()}, x()), None),
     ],
 )
 def test_arguments_that_do_not_fit_forward(backend, args, kwargs, tmp_path):
@@ -155,17 +154,37 @@ def test_something_else_than_a_model(backend):
     fails(htp.CaptureError, model="resnet50", backend=backend)
 
 
-@pytest.mark.parametrize("backend", USABLE)
-def test_a_model_in_a_wrapper(backend, tmp_path):
-    """Paths below a wrapper would not be those of the model."""
+@pytest.mark.skipif("torchscript" not in USABLE, reason="the other exporter takes it")
+def test_a_model_in_a_wrapper_that_torch_refuses(tmp_path):
     model = nn.Linear(4, 4)
     wrapped = {"module": nn.DataParallel(model)}
     with contextlib.suppress(AttributeError, RuntimeError):  # not on this release or this Python
         wrapped["_orig_mod"] = torch.compile(model)
     for name, wrapper in wrapped.items():
         with pytest.raises(htp.CaptureError, match=rf"model\.{name}"):
-            htp.export(wrapper, (torch.randn(1, 4),), tmp_path / "model.onnx", backend=backend)
+            htp.export(
+                wrapper, (torch.randn(1, 4),), tmp_path / "model.onnx", backend="torchscript"
+            )
     assert not list(tmp_path.iterdir())
+
+
+class NoModule:
+    """Has a forward, and is no module."""
+
+    def forward(self, x):
+        return x
+
+
+@pytest.mark.parametrize("backend", USABLE)
+@pytest.mark.parametrize("model", [NoModule(), abs, lambda x: x])
+def test_something_that_can_be_called_and_is_no_module(model, backend):
+    fails(htp.CaptureError, "model must be an nn.Module", model=model, backend=backend)
+
+
+@pytest.mark.skipif("fx" not in USABLE, reason="this torch has no torch.export")
+def test_an_exported_program_for_the_other_exporter():
+    program = torch.export.export(model(), (x(),))
+    fails(htp.CaptureError, "contradict", model=program, args=(), backend="torchscript")
 
 
 @pytest.mark.parametrize("backend", USABLE)
@@ -179,34 +198,24 @@ def test_an_opset_that_no_release_knows(backend):
     fails(htp.CaptureError, "999", opset_version=999, backend=backend)
 
 
-@pytest.mark.skipif(
-    any(
-        parameter.kind is parameter.VAR_KEYWORD
-        for parameter in inspect.signature(torch.onnx.export).parameters.values()
-    ),
-    reason="torch 2.5 and 2.6 take any option and leave it unread",
-)
-@pytest.mark.parametrize("backend", USABLE)
-def test_an_option_that_no_release_knows(backend):
-    fails(htp.CaptureError, "colour", exporter_options={"colour": 1}, backend=backend)
-
-
-@pytest.mark.parametrize("backend", USABLE)
-def test_the_other_mechanism_as_an_option(backend):
-    fails(htp.CaptureError, "dynamo", exporter_options={"dynamo": backend != "fx"}, backend=backend)
-
-
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
         ({"kwargs": [1]}, "kwargs must map names to inputs; found list."),
         ({"input_names": "x"}, "input_names must be a list of names; found 'x'."),
         ({"output_names": [1]}, "output_names must be a list of names; found [1]."),
-        ({"dynamic_shapes": {"x": [0]}}, "dynamic_shapes['x'] must be {axis: name}; found [0]."),
+        ({"input_names": 3}, "input_names must be a list of names; found 3."),
+        ({"dynamic_shapes": 3}, "dynamic_shapes"),
+        (
+            {"dynamic_shapes": {"inp": {"a": "b"}}, "input_names": ["inp"]},
+            "dynamic_shapes['input'] must be {axis: name} or a form of torch's; found {'a': 'b'}.",
+        ),
+        ({"dynamic_axes": ["x"]}, "dynamic_axes must map names to {axis: name} or to a list"),
+        ({"dynamic_axes": {"x": 0}}, "dynamic_axes['x'] must map names to"),
+        ({"backend": 3}, "backend must be the name of one; found int."),
         ({"opset_version": 0}, "opset_version must be a positive number; found 0."),
         ({"opset_version": "17"}, "opset_version must be a positive number; found '17'."),
-        ({"exporter_options": {"f": "x"}}, "exporter_options holds f, which export() sets itself."),
-        ({"exporter_options": {"dynamic_axes": {}}}, "dynamic_axes is called dynamic_shapes there"),
+        ({"opset_version": True}, "opset_version must be a positive number; found True."),
         ({"f": 3}, "f must be a path, a binary file object or None; found int."),
     ],
 )

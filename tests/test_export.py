@@ -42,8 +42,8 @@ def check(model, args, tagged, path):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("args", [torch.ones(2, 3), (torch.ones(2, 3),), [torch.ones(2, 3)]])
-def test_args_may_be_one_tensor_a_tuple_or_a_list(backend, args):
+@pytest.mark.parametrize("args", [torch.ones(2, 3), (torch.ones(2, 3),)])
+def test_args_may_be_one_tensor_or_a_tuple(backend, args):
     tagged = htp.export(pair(), args, backend=backend)
     assert {owner.path for owner in owners(tagged)} == {"0", "1"}
 
@@ -70,7 +70,7 @@ def test_opset_version_of_torchscript(opset):
     assert [o.version for o in tagged.model.opset_import if o.domain == ""] == [opset]
 
 
-def test_exporter_options_are_passed_through():
+def test_options_of_torch_are_passed_through():
     class Folded(nn.Module):
         def __init__(self):
             super().__init__()
@@ -84,7 +84,7 @@ def test_exporter_options_are_passed_through():
             Folded().eval(),
             torch.ones(4, 2),
             backend="torchscript",
-            exporter_options={"do_constant_folding": folding},
+            do_constant_folding=folding,
         ).coverage.total
         for folding in (True, False)
     ]
@@ -101,7 +101,7 @@ class Dictionary(nn.Module):
 
 
 def test_an_input_that_is_a_dictionary(backend):
-    args = (torch.ones(2, 3), {"y": torch.zeros(2, 3)})
+    args = (torch.ones(2, 3), {"y": torch.zeros(2, 3)}, {})  # torch's sign: no keyword inputs
     tagged = htp.export(Dictionary().eval(), args, backend=backend)
     assert len(tagged.model.graph.input) == 2
     assert {owner.path for owner in owners(tagged)} == {"linear", ""}

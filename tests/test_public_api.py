@@ -16,8 +16,9 @@ NAMES = [
 ]
 
 SIGNATURES = {
-    "export": "(model, args=(), f=None, *, kwargs=None, input_names=None, output_names=None, "
-    "dynamic_shapes=None, opset_version=None, backend=None, exporter_options=None)",
+    "export": "(model, args=(), f=None, *positional, kwargs=None, input_names=None, "
+    "output_names=None, dynamic_shapes=None, opset_version=None, backend=None, "
+    "exporter_options=None, **torch_options)",
     "load": "(f)",
     "tagging": "(backend=None)",
     "Exported": "(model, path, exporter, backend=None, coverage=None, nodes=None, reason=None)",

@@ -23,7 +23,7 @@ ROOMS = {
     # parses, calls, prints
     "htp.cli": (
         *("htp", "htp.export", "htp.drop_in", "htp.turns", "htp.exported", "htp.registry"),
-        *("htp.tagged", "htp.tree", "htp.file", *LEAVES),
+        *("htp.arguments.options", "htp.tagged", "htp.tree", "htp.file", *LEAVES),
     ),
     # the suite uses HTP as its users do, through the door, and hears backends as export does
     "htp.testing": (
@@ -60,7 +60,10 @@ ROOMS = {
     # says in a line what a listener knows
     "htp.failures": ("htp.backends.base", *LEAVES),
     # from what was asked to torch's exporter: it asks what this one takes and which opset it wrote
-    "htp.arguments": ("htp.backends.common.facts", "htp.file.wire", *LEAVES),
+    "htp.arguments": (
+        *("htp.backends.common.facts", "htp.file.frames", "htp.file.wire"),
+        *LEAVES,
+    ),
     # names backends by strings, and knows their type only
     "htp.registry": ("htp.backends.base", "htp.plugins", "htp.spec", "htp.usable", *LEAVES),
     # each mechanism by itself: never another one, nor arguments, file and tagged
@@ -102,7 +105,6 @@ TORCH = {
 PRIVATE = {
     "htp.backends": "where torch's private names are known",
     "htp.testing": "models of operators that have no public name; the suite looks inside",
-    "htp.arguments.fx": "flattens inputs as torch's exporter does, by torch.utils._pytree",
 }
 
 # Circles that nothing closes at run time: an import under TYPE_CHECKING, for an annotation.

@@ -1,8 +1,18 @@
 """One set of arguments for every release of torch's exporters, and running them."""
 
+from htp.arguments.options import by_position, exporter_of, known
 from htp.arguments.request import Exporter, Request, Written, checked
 
-__all__ = ["Exporter", "Request", "Written", "checked", "exporter"]
+__all__ = [
+    "Exporter",
+    "Request",
+    "Written",
+    "by_position",
+    "checked",
+    "exporter",
+    "exporter_of",
+    "known",
+]
 
 
 def exporter(name: str) -> Exporter:

@@ -1,13 +1,18 @@
 """The request as arguments of ``torch.onnx.export(dynamo=True)``, and its errors made clear."""
 
-import inspect
 import re
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from collections.abc import Mapping
+from typing import Any, Dict, List, Optional, Tuple
 
 from htp import torch_release
+from htp.arguments.axes import counted_from_the_front
+from htp.arguments.inputs import Leaf, Parameter, bound, leaves_of, table
+from htp.arguments.options import is_program
 from htp.arguments.request import Request, Written
+from htp.arguments.shapes import FormError, Wanted, by_leaf, counts_from_the_end, is_torchs
+from htp.arguments.wrapped import hint_for, misfit
 from htp.backends.common.facts import renames_shape_keys, takes_named_axes
-from htp.errors import CaptureError, did_you_mean
+from htp.errors import CaptureError
 
 __all__ = ["export"]
 
@@ -26,14 +31,13 @@ def export(request: Request) -> Written:
     """
     import torch
 
-    program = isinstance(request.model, torch.export.ExportedProgram)
-    arguments = export_arguments(request, program)
+    arguments, wanted = export_arguments(request)
     try:
         done = torch.onnx.export(request.model, f=request.path, **arguments)
     except Exception as error:
-        raise CaptureError(_told(error), _OTHER) from error
+        raise explain(error, request) from error
     _check_opset(request.opset_version, done)
-    _check_axes(request, done)
+    _check_axes(wanted, done)
     if request.path is None:
         return Written(_serialized(done), done)
     with open(request.path, "rb") as file:
@@ -49,169 +53,98 @@ def _opset_of(model: Any) -> Optional[int]:
     return None
 
 
-def export_arguments(request: Request, program: bool) -> Dict[str, Any]:
+def export_arguments(request: Request) -> Tuple[Dict[str, Any], Wanted]:
     """The keyword arguments of ``torch.onnx.export``, without model and f.
 
-    Args:
-        request: what the user asked for.
-        program: the model is an ``ExportedProgram``.
+    Returns:
+        The arguments, and the axes that were asked for in HTP's own words, by leaf.
 
     Raises:
-        CaptureError: the options contradict this backend, or ``dynamic_shapes`` don't fit.
+        CaptureError: ``dynamic_shapes`` or ``dynamic_axes`` don't fit the inputs.
     """
-    import torch.onnx
-
-    _check_options(request)
-    if request.dynamic_shapes and program:
-        raise CaptureError(
-            "dynamic_shapes don't apply to an ExportedProgram, whose shapes are settled.",
-            "give them to torch.export.export, or export the module itself.",
-        )
-    args, keywords = _inputs(request)
-    arguments = {**request.options, "dynamo": True, "args": args}
-    if "fallback" in inspect.signature(torch.onnx.export).parameters:
-        # https://github.com/pytorch/pytorch/blob/v2.5.0/torch/onnx/_internal/exporter/_compat.py#L178
-        arguments["fallback"] = False
+    arguments = {"dynamo": True, **request.options, "args": _tuple(request.args)}
     given = {
-        "kwargs": keywords or None,
+        "kwargs": request.kwargs,
         "input_names": list(request.input_names) if request.input_names is not None else None,
         "output_names": list(request.output_names) if request.output_names is not None else None,
         "opset_version": request.opset_version,
-        "dynamic_shapes": _dynamic_shapes(request) if request.dynamic_shapes else None,
     }
     arguments.update((name, value) for name, value in given.items() if value is not None)
-    return arguments
+    wanted: Wanted = []
+    if request.dynamic_shapes is not None:
+        arguments["dynamic_shapes"], wanted = _dynamic_shapes(request)
+    if arguments.get("dynamic_axes") is not None and not is_program(request.model):
+        names = {name: leaf.value for name, leaf in _names(request, _parameters(request)).items()}
+        arguments["dynamic_axes"] = counted_from_the_front(arguments["dynamic_axes"], names)
+    return arguments, wanted
 
 
-def _check_options(request: Request) -> None:
-    if request.options.get("dynamo", True) is not True:
-        raise CaptureError(
-            f"The option dynamo={request.options['dynamo']!r} contradicts the backend 'fx', which "
-            "is torch.onnx.export(dynamo=True).",
-            "leave it out, or choose backend='torchscript'.",
-        )
-    if request.options.get("fallback"):
-        raise CaptureError(
-            "The option fallback=True would let torch change to its TorchScript exporter unseen.",
-            "leave it out; if the export fails, choose backend='torchscript'.",
-        )
+def _tuple(args: Any) -> Tuple[Any, ...]:
+    """Torch refuses a list, and takes a dictionary only inside of a tuple."""
+    return tuple(args) if isinstance(args, (tuple, list)) else (args,)
 
 
-class _Parameter(NamedTuple):
-    """A parameter of ``forward`` and what was given for it.
+def _parameters(request: Request) -> List[Parameter]:
+    """The inputs in the order of the graph's; an empty ``kwargs`` is none to this exporter.
 
-    Attributes:
-        name: its name.
-        tree: torch's description of the structure of its value.
-        leaves: the values in that structure, in order.
-        names: what ``dynamic_shapes`` may call each of the leaves: the parameter's own name for a
-            plain value, else the name with the leaf's number behind it.
+    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_compat.py#L38
     """
-
-    name: str
-    tree: Any
-    leaves: List[Any]
-    names: List[str]
+    return table(bound(request.model, _tuple(request.args), request.kwargs or None))
 
 
-def _parameters(request: Request) -> List[_Parameter]:
-    from torch.utils import _pytree as pytree
-
-    found = []
-    for name, value in _bound(request).items():
-        leaves, tree = pytree.tree_flatten(value)
-        names = [name] if tree.is_leaf() else [f"{name}_{place}" for place in range(len(leaves))]
-        found.append(_Parameter(name, tree, leaves, names))
-    return found
+def _names(request: Request, parameters: List[Parameter]) -> Dict[str, Leaf]:
+    """The inputs by the names that were given to them, and by their own where none was."""
+    tensors = _tensors(parameters)
+    own = {each.name: each.leaves[0] for each in parameters if each.plain}
+    return {**own, **dict(zip(request.input_names or (), tensors))}
 
 
-def _dynamic_shapes(request: Request) -> Any:
-    """``{input: {axis: name}}`` in the structure of the inputs, as ``torch.export`` wants it.
+def _tensors(parameters: List[Parameter]) -> List[Leaf]:
+    """The leaves that become inputs of the graph, each with one of the given names."""
+    import torch
 
-    The order is that of the graph's inputs: torch gives dynamic axes their names by position.
+    return [leaf for leaf in leaves_of(parameters) if isinstance(leaf.value, torch.Tensor)]
+
+
+def _dynamic_shapes(request: Request) -> Tuple[Any, Wanted]:
+    """``dynamic_shapes`` as ``torch.export`` wants it, and what was said in HTP's own words.
+
+    A form of torch's stays as it is, unless this release does not take all of it. The order is that
+    of the graph's inputs: torch gives dynamic axes their names by position.
     https://github.com/pytorch/pytorch/blob/v2.9.0/torch/onnx/_internal/exporter/_dynamic_shapes.py#L227
     """
-    from torch.utils import _pytree as pytree
-
+    shapes = request.dynamic_shapes
+    if is_program(request.model) or not isinstance(shapes, (Mapping, list, tuple)) or not shapes:
+        return shapes, []
     parameters = _parameters(request)
-    axes = _axes_by_leaf(request, parameters)
+    torchs = is_torchs(shapes, parameters)
+    given = dict(zip(request.input_names or (), _tensors(parameters)))
+    try:
+        wanted, _ = by_leaf(shapes, parameters, given)
+    except FormError:
+        if torchs:
+            return shapes, []  # torch knows more of its forms
+        raise
+    named = any(isinstance(dim, str) for _, axes in wanted for dim in axes.values())
+    if torchs and not counts_from_the_end(shapes) and (takes_named_axes() or not named):
+        return shapes, []
+    return _rebuilt(request, parameters, wanted), wanted
+
+
+def _rebuilt(request: Request, parameters: List[Parameter], wanted: Wanted) -> Any:
+    """What is said of each leaf, in the structure of the inputs."""
+    dimension = _dimension()
+    said = {
+        id(leaf): {
+            axis: dimension(dim) if isinstance(dim, str) else dim for axis, dim in axes.items()
+        }
+        for leaf, axes in wanted
+    }
     shapes = {
-        each.name: pytree.tree_unflatten([axes.get(name) for name in each.names], each.tree)
-        for each in parameters
+        each.name: each.rebuild([said.get(id(leaf)) for leaf in each.leaves]) for each in parameters
     }
     # 2.6 changes keys that are input names into parameters; not those of a tuple.
     return tuple(shapes.values()) if request.input_names and renames_shape_keys() else shapes
-
-
-def _axes_by_leaf(request: Request, parameters: List[_Parameter]) -> Dict[str, Dict[int, Any]]:
-    """The dynamic axes by the names of the leaves. An input may also go by its given name.
-
-    Raises:
-        CaptureError: a name is that of no input.
-    """
-    import torch
-
-    # Only tensors become inputs of the graph, and only those have one of the given names.
-    tensors = [
-        name
-        for each in parameters
-        for name, leaf in zip(each.names, each.leaves)
-        if isinstance(leaf, torch.Tensor)
-    ]
-    aliases = {name: name for each in parameters for name in each.names}
-    aliases.update(zip(request.input_names or (), tensors))
-    dimension = _dimension()
-    axes: Dict[str, Dict[int, Any]] = {}
-    for name, shape in (request.dynamic_shapes or {}).items():
-        if name not in aliases:
-            raise CaptureError(
-                f"dynamic_shapes names {name!r}, which is no input of the model.",
-                did_you_mean(name, aliases),
-            )
-        axes[aliases[name]] = {axis: dimension(label) for axis, label in shape.items()}
-    return axes
-
-
-def _bound(request: Request) -> Dict[str, Any]:
-    """The example inputs by parameter of ``forward``, in the order of its signature."""
-    forward = getattr(request.model, "forward", request.model)
-    try:
-        bound = inspect.signature(forward).bind(*request.args, **request.kwargs)
-    except TypeError as error:
-        raise CaptureError(
-            f"The example inputs don't fit forward(): {error}.",
-            "args are its positional and kwargs its keyword inputs.",
-        ) from error
-    return dict(bound.arguments)
-
-
-def _inputs(request: Request) -> Tuple[Tuple[Any, ...], Dict[str, Any]]:
-    """Positional and keyword inputs.
-
-    torch takes a dictionary in the last place for the keyword inputs when there are none, so one
-    that is an input itself goes by its name:
-    https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_compat.py#L38
-    """
-    keywords = _keywords(request)
-    if keywords or not (request.args and isinstance(request.args[-1], dict)):
-        return request.args, keywords
-    names = list(inspect.signature(request.model.forward).parameters)
-    return request.args[:-1], {names[len(request.args) - 1]: request.args[-1]}
-
-
-def _keywords(request: Request) -> Dict[str, Any]:
-    """The keyword inputs in the order of the signature, which is that of the graph's inputs.
-
-    torch numbers the inputs as the keywords are given, and demands dynamic shapes in this order:
-    https://github.com/pytorch/pytorch/blob/49082f9dba3b/torch/export/_trace.py#L2034
-    """
-    keywords = dict(request.kwargs)
-    try:
-        parameters = inspect.signature(request.model.forward).parameters
-    except (AttributeError, TypeError, ValueError):
-        return keywords  # an ExportedProgram has no forward, and needs no inputs
-    ordered = {name: keywords.pop(name) for name in parameters if name in keywords}
-    return {**ordered, **keywords}
 
 
 def _dimension() -> Any:
@@ -249,18 +182,21 @@ def _serialized(program: Any) -> bytes:
     return data
 
 
-def _check_axes(request: Request, program: Any) -> None:
+def _check_axes(wanted: Wanted, program: Any) -> None:
     """Some releases fix an axis that was to be dynamic, without an error.
+
+    Only what was said in HTP's own words is held against them: torch's ``Dim.AUTO`` allows it.
 
     Raises:
         CaptureError: an axis is fixed.
     """
-    wanted = request.dynamic_shapes or {}
-    for value in program.model.graph.inputs:
-        for axis, label in wanted.get(value.name, {}).items():
-            if value.shape is not None and isinstance(value.shape[axis], int):
+    inputs = {value.name: value for value in program.model.graph.inputs}
+    for leaf, axes in wanted:
+        value: Any = inputs.get(leaf.names[0])
+        for axis, dim in axes.items() if value is not None and value.shape is not None else ():
+            if isinstance(dim, str) and isinstance(value.shape[axis], int):
                 raise CaptureError(
-                    f"torch {torch_release.TORCH} fixed axis {axis} ({label!r}) of "
+                    f"torch {torch_release.TORCH} fixed axis {axis} ({dim!r}) of "
                     f"{value.name!r} to {value.shape[axis]}: the model or this release demands it.",
                     _OTHER,
                 )
@@ -274,6 +210,12 @@ def _check_opset(asked: Optional[int], program: Any) -> None:
             f"torch {torch_release.TORCH} was asked for opset {asked} and made opset {made}.",
             f"give opset_version={made} or none at all. {_OTHER}",
         )
+
+
+def explain(error: Exception, request: Request) -> CaptureError:
+    """The exporter's failure as an error of HTP's."""
+    unfit = misfit(request.model, _tuple(request.args), request.kwargs or None)
+    return unfit or CaptureError(_told(error), hint_for(request.model) or _OTHER)
 
 
 def _told(error: BaseException) -> str:

@@ -1,9 +1,12 @@
-"""Modules that run another one: their own paths are not those of the model that the user knows."""
+"""Why an export of such a model with such inputs may have failed; asked only once it did."""
 
 import sys
-from typing import Any, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
-__all__ = ["wrapper_of"]
+from htp.arguments.inputs import as_read, signature_of
+from htp.errors import CaptureError
+
+__all__ = ["hint_for", "misfit", "wrapper_of"]
 
 
 def wrapper_of(model: Any) -> Optional[Tuple[str, str]]:
@@ -21,4 +24,29 @@ def wrapper_of(model: Any) -> Optional[Tuple[str, str]]:
     compiled = getattr(dynamo, "OptimizedModule", None)
     if compiled is not None and isinstance(model, compiled):
         return "torch.compile", "_orig_mod"
+    return None
+
+
+def hint_for(model: Any) -> Optional[str]:
+    """What to do with a wrapped model that this torch does not export; None for a plain one."""
+    wrapper = wrapper_of(model)
+    if wrapper is None:
+        return None
+    return f"{wrapper[0]} wraps the model; export what is inside: model.{wrapper[1]}."
+
+
+def misfit(model: Any, args: Any, kwargs: Optional[Mapping[str, Any]]) -> Optional[CaptureError]:
+    """That the model cannot be called with the inputs; None where it can, or nobody can tell."""
+    signature = signature_of(model) if callable(getattr(model, "forward", model)) else None
+    if signature is None:
+        return None
+    positional, keywords = as_read(args, kwargs)
+    try:
+        signature.bind(*positional, **keywords)
+    except TypeError as error:
+        return CaptureError(
+            f"The example inputs don't fit forward{signature}: {error}.",
+            "args and kwargs must be what the model is called with; a dictionary in the last place "
+            "of args holds keyword inputs, so put {} behind one that is an input itself.",
+        )
     return None

@@ -102,10 +102,11 @@ def _export(
     if opset is not None:
         arguments["opset_version"] = opset
     # torch prints its own progress on standard output, where the summary goes.
-    options = {"verbose": False, **(arguments.pop("exporter_options", None) or {})}
+    if "verbose" not in (arguments.get("exporter_options") or {}):
+        arguments.setdefault("verbose", False)
     model, args = arguments.pop("model"), arguments.pop("args", ())
     with quiet_torch():
-        return htp_export(model, args, output, exporter_options=options, **arguments)
+        return htp_export(model, args, output, **arguments)
 
 
 def _print_summary(tagged: TaggedModel, output: str) -> None:
@@ -172,9 +173,14 @@ def _print_tree(tagged: TaggedModel, depth: Optional[int], calls: bool, as_json:
 @app.command(short_help="Print the names of a module's nodes.")
 @MODEL
 @click.argument("pattern", metavar="[PATTERN]", required=False)
-@click.option("--op-type", metavar="TYPE", help="Only nodes of this operator, e.g. Gemm.")
+@click.option(
+    *("--op-type", "op_types"),
+    metavar="TYPE",
+    multiple=True,
+    help="Only nodes of this operator, e.g. Gemm; may be said several times.",
+)
 @AS_JSON
-def nodes(model: str, pattern: Optional[str], op_type: Optional[str], as_json: bool) -> None:
+def nodes(model: str, pattern: Optional[str], op_types: Tuple[str, ...], as_json: bool) -> None:
     r"""Print the names of the nodes below a module, one a line.
 
     PATTERN is a module path, or one in which * stands for anything, such as 'encoder.layer.*'.
@@ -187,7 +193,9 @@ def nodes(model: str, pattern: Optional[str], op_type: Optional[str], as_json: b
       htp nodes model.onnx 'encoder.layer.0.attention'
       htp nodes model.onnx '*.mlp' --op-type MatMul | sort
     """
-    known, lost = [list(starmap(_listed, found)) for found in _found(load(model), pattern, op_type)]
+    known, lost = [
+        list(starmap(_listed, found)) for found in _found(load(model), pattern, op_types)
+    ]
     if as_json:
         print_json({"schema": "htp.nodes/1", "nodes": known, "unknown": lost})
         return
@@ -198,14 +206,14 @@ def nodes(model: str, pattern: Optional[str], op_type: Optional[str], as_json: b
 
 
 def _found(
-    tagged: TaggedModel, pattern: Optional[str], op_type: Optional[str]
+    tagged: TaggedModel, pattern: Optional[str], op_types: Tuple[str, ...]
 ) -> Tuple[List[Tagged], List[Tagged]]:
     """The nodes of a pattern; and where it stands for all, those without a known owner."""
-    rows = [row for row in tagged.nodes() if op_type in (None, row[0].op_type)]
+    rows = [row for row in tagged.nodes() if not op_types or row[0].op_type in op_types]
     known, lost = [row for row in rows if row[1].stack], [row for row in rows if not row[1].stack]
     if pattern is None or (pattern == "*" and not known):
         return known, lost
-    found = tagged.find(pattern, op_type)
+    found = tagged.find(pattern, op_types or None)
     by_name = any(call.path == "*" for _, tag in found for call in (*tag.stack, *tag.shared))
     return found, lost if pattern == "*" and not by_name else []
 

@@ -10,16 +10,17 @@ from typing import Any, Callable, Dict
 
 import click
 
+from htp.arguments.options import known
 from htp.errors import HTPError, did_you_mean
 
 __all__ = ["export_arguments"]
 
 RETURNS = (
     "return (model, args), (model, args, kwargs), or a dict with 'model' and any of 'args', "
-    "'kwargs', 'dynamic_shapes', 'input_names', 'output_names', 'opset_version', 'backend', "
-    "'exporter_options'."
+    "'kwargs', 'dynamic_shapes', 'input_names', 'output_names', 'opset_version', 'backend', or "
+    "another argument of htp.export."
 )
-KEYS = frozenset(RETURNS.split("'")[1::2])
+KEYS = frozenset((*RETURNS.split("'")[1::2], "exporter_options"))
 
 
 def export_arguments(target: str) -> Dict[str, Any]:
@@ -120,7 +121,7 @@ def _named(returned: Any, target: str) -> Dict[str, Any]:
             f"{target} returned a {type(returned).__name__}{held}.", f"it should {RETURNS}"
         )
     for key in returned:
-        if key not in KEYS:
+        if key not in KEYS and key not in known():
             raise HTPError(
                 f"{target} returned a dict with the key {key!r}.", did_you_mean(str(key), KEYS)
             )

@@ -34,17 +34,20 @@ def _torchscript(case: Case, path: str) -> None:
         options["dynamo"] = False
     if "example_outputs" in accepted and isinstance(model, torch.jit.ScriptModule):
         options["example_outputs"] = model(*args, **kwargs)
-    # A trailing dict holds the keyword arguments; an empty one would be taken for an input.
-    torch.onnx.export(model, (*args, kwargs) if kwargs else args, path, **options)
+    if kwargs and "kwargs" in accepted:
+        options["kwargs"] = dict(kwargs)
+    elif kwargs:  # the last of args, if it is a dictionary, holds the keyword inputs
+        args = (*args, dict(kwargs))
+    torch.onnx.export(model, args, path, **options)
 
 
 def _fx(case: Case, path: str) -> None:
     model, args, kwargs = case.example()
     options: Dict[str, Any] = case.options()
-    parameters = list(inspect.signature(model.forward).parameters)
     shapes = options.pop("dynamic_shapes", None)
     if shapes is not None:
-        names = options.get("input_names") or parameters
+        assert not kwargs, "which of them is meant depends on their order"
+        names = options.get("input_names") or list(inspect.signature(model.forward).parameters)
         dims: Dict[str, Any] = {}
         # By position: as keys, torch 2.6 wants input_names and other releases want parameters.
         options["dynamic_shapes"] = tuple(
@@ -53,8 +56,7 @@ def _fx(case: Case, path: str) -> None:
             else None
             for name in names
         )
-    ordered = {name: kwargs[name] for name in parameters if name in kwargs}
-    torch.onnx.export(model, args, path, kwargs=ordered or None, dynamo=True, **options)
+    torch.onnx.export(model, args, path, kwargs=dict(kwargs) or None, dynamo=True, **options)
 
 
 def _dim(name: str, dims: Dict[str, Any]) -> Any:

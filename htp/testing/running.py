@@ -175,17 +175,44 @@ def flat_tensors(value: Any) -> List[Tensor]:
     return []
 
 
+Shape = Sequence[Any]
+"""Of a graph's input: a number for each axis of a fixed size, anything else for one without."""
+
+
 def named_inputs(
-    model: Any, args: Sequence[Any], kwargs: Mapping[str, Any], names: Sequence[str]
+    model: Any, args: Sequence[Any], kwargs: Mapping[str, Any], graph: Mapping[str, Shape]
 ) -> Dict[str, "np.ndarray"]:
-    """The inputs in the order of the signature, under the names of a graph's inputs."""
-    values = list(args)
-    if kwargs:
+    """The inputs under the names of a graph's inputs, told by their shapes.
+
+    In which order keyword inputs became inputs of the graph differs between torch's exporters:
+    that of the call or that of the signature. Names may have been given, so the shapes tell.
+
+    Args:
+        model: what was exported.
+        args: its positional inputs.
+        kwargs: its keyword inputs.
+        graph: the shape of each input of the graph, in the graph's order.
+    """
+    called = flat_tensors([*args, *kwargs.values()])
+    orders = {tuple(map(id, called)): called}
+    if len(kwargs) > 1:
         parameters = list(inspect.signature(model.forward).parameters)
-        values += [kwargs[name] for name in parameters if name in kwargs]
-    tensors = flat_tensors(values)
-    assert len(tensors) == len(names), f"the graph takes {names}, the model {len(tensors)} tensors"
-    return {name: tensor.detach().numpy() for name, tensor in zip(names, tensors)}
+        signed = flat_tensors([*args, *(kwargs[name] for name in parameters if name in kwargs)])
+        orders[tuple(map(id, signed))] = signed
+    fitting = [order for order in orders.values() if _fit(order, list(graph.values()))]
+    assert fitting, f"the graph takes {dict(graph)}, the model {[t.shape for t in called]}"
+    if len(fitting) > 1:  # shapes don't tell; names that were not given do
+        fitting = [o for o in fitting if all(kwargs.get(n, t) is t for n, t in zip(graph, o))]
+    assert len(fitting) == 1, f"nothing tells which input is which: {dict(graph)}"
+    return {name: tensor.detach().numpy() for name, tensor in zip(graph, fitting[0])}
+
+
+def _fit(tensors: Sequence[Tensor], shapes: Sequence[Shape]) -> bool:
+    return len(tensors) == len(shapes) and all(
+        tensor.dim() == len(shape)
+        and all(size == axis for size, axis in zip(tensor.shape, shape) if isinstance(axis, int))
+        for tensor, shape in zip(tensors, shapes)
+    )
 
 
 def run_eager(model: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> List["np.ndarray"]:
@@ -206,6 +233,6 @@ def run_onnx(
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    names = [value.name for value in session.get_inputs()]
-    outputs: List[np.ndarray] = session.run(None, named_inputs(model, args, kwargs or {}, names))
+    graph = {value.name: value.shape for value in session.get_inputs()}
+    outputs: List[np.ndarray] = session.run(None, named_inputs(model, args, kwargs or {}, graph))
     return outputs

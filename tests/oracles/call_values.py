@@ -114,15 +114,12 @@ class Judgement:
 def recorded(subject: Subject, backend: str, folder: str) -> Recorded:
     """Export a subject as ``htp.export`` does, but keep the capture and the plain file."""
     model, args, kwargs = subject.build()
-    options = dict(subject.options)
-    names = {what: options.pop(what, None) for what in ("input_names", "output_names")}
-    request = arguments.checked(
-        *(model, args, kwargs, names, options.pop("dynamic_shapes", None)),
-        *(options.pop("opset_version", None), options or None),
-        path=None,
-    )
+    spec = registry.chosen(backend)
+    given = {**subject.options, "kwargs": kwargs or None}
+    request = arguments.checked(model, args, given, spec.exporter, None)
     export: Any = importlib.import_module("htp.export")
-    data, capture = export.record(request, registry.chosen(backend))
+    written, capture, _ = export.record(request, spec)
+    data = written.data
     path = os.path.join(folder, "model.onnx")
     with open(path, "wb") as file:
         file.write(data)
@@ -328,11 +325,11 @@ Truth = Dict[Tuple[str, int], Dict[Side, Dict[Place, Optional[Array]]]]
 
 
 def _eager(
-    subject: Subject, names: Sequence[str]
+    subject: Subject, inputs: Mapping[str, Sequence[Any]]
 ) -> Tuple[Truth, List[Optional[Array]], Dict[str, Array]]:
     """What every call took and returned, what the model returned, and what the graph is fed."""
     model, args, kwargs = subject.build()
-    feeds = {n: a.copy() for n, a in named_inputs(model, args, kwargs, names).items()}
+    feeds = {n: a.copy() for n, a in named_inputs(model, args, kwargs, inputs).items()}
     sides: Dict[int, Dict[Side, Dict[Place, Optional[Array]]]] = {}
     results: List[Any] = []
 
@@ -354,10 +351,15 @@ def _eager(
     return {key(stacks[n][-1]): side for n, side in sides.items()}, results, feeds
 
 
-def _graph_inputs(path: str) -> List[str]:
+def _graph_inputs(path: str) -> Dict[str, Sequence[Any]]:
+    """The shape of each input."""
     graph = onnx.load(path, load_external_data=False).graph
     weights = {tensor.name for tensor in graph.initializer}
-    return [value.name for value in graph.input if value.name not in weights]
+    return {
+        value.name: [axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim]
+        for value in graph.input
+        if value.name not in weights
+    }
 
 
 class _File:

@@ -197,8 +197,8 @@ def computed_values(exported: Exported) -> Dict[str, Array]:
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    names = [value.name for value in session.get_inputs()]
-    feeds = named_inputs(exported.model, exported.args, exported.kwargs, names)
+    graph = {value.name: value.shape for value in session.get_inputs()}
+    feeds = named_inputs(exported.model, exported.args, exported.kwargs, graph)
     outputs = session.run(wanted, feeds)
     return {
         name: array.astype(np.float64)

@@ -4,6 +4,7 @@
 torch that HTP supports, so the registration tables are walked here.
 """
 
+import sys
 from typing import Any, Dict, List, Tuple
 
 from htp.scope import Stack
@@ -59,7 +60,7 @@ class ModuleNames:
         held: List[Any] = []  # a scripted module makes these objects anew at each look-up
         for path, module in _registered(self._keep):
             below = f"{path}." if path else ""
-            for table in (module._parameters, module._buffers):
+            for table in (getattr(module, "_parameters", {}), getattr(module, "_buffers", {})):
                 for name, tensor in table.items():
                     if tensor is not None:
                         held.append(tensor)
@@ -78,7 +79,7 @@ def _registered(root: Any) -> List[Tuple[str, Any]]:
 
     def enter(module: Any, path: str, above: Tuple[int, ...]) -> None:
         found.append((path, module))
-        children = module._modules
+        children = getattr(module, "_modules", None)  # a scripted function has none
         if children:
             below, inside = f"{path}." if path else "", (*above, id(module))
             for name, child in children.items():
@@ -98,10 +99,22 @@ def _can_be_called(module: Any) -> bool:
     return True
 
 
+def compiled_inside(module: Any) -> Any:
+    """The module that ``torch.compile`` wrapped in this one, else None.
+
+    The wrapper calls it by a method that it bound when it was made, which nobody hears:
+    https://github.com/pytorch/pytorch/blob/v2.5.0/torch/_dynamo/eval_frame.py#L178
+    """
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    wrapper = getattr(dynamo, "OptimizedModule", None)
+    return module._orig_mod if wrapper is not None and isinstance(module, wrapper) else None
+
+
 def type_name(module: Any) -> str:
     """The qualified class name; a scripted module tells that of the class it was made from."""
     kind = type(module)
-    if kind.__module__.startswith("torch.jit") and hasattr(module, "_c"):
-        parts = str(module._c._type()).split(".")
+    scripted = kind.__module__.startswith("torch.jit") and hasattr(module, "_c")
+    if scripted or hasattr(module, "qualified_name"):  # of a scripted function
+        parts = str(module._c._type() if scripted else module.qualified_name).split(".")
         return ".".join(part for part in parts[1:] if not part.startswith("___torch_mangle"))
     return f"{kind.__module__}.{kind.__qualname__}"

@@ -16,7 +16,7 @@ There are three ways in which a call is seen:
 
 from typing import Any, Dict, List, Optional
 
-from htp.backends.common.modules import ModuleNames, type_name
+from htp.backends.common.modules import ModuleNames, compiled_inside, type_name
 from htp.backends.fx.meta import KEY as _CALL
 from htp.backends.fx.meta import Attempt, Call, call_of_meta, node_of_line
 from htp.scope import ModuleCall, Stack
@@ -34,6 +34,7 @@ class CallTracker:
         self._running: List[Call] = []
         self._strict: Optional[Call] = None
         """The root's call in strict capture, where nothing runs that could be seen."""
+        self._unheard: List[Call] = []
         self._replay = _Replay(self._new)
 
     def follow(self, model: Any, names: ModuleNames) -> None:
@@ -59,7 +60,8 @@ class CallTracker:
     def begin_reading(self) -> None:
         """Dynamo starts to read. In strict capture nothing is running then."""
         if not self._running:
-            self._strict = self._new(self._root, None, Attempt())
+            root = self._new(self._root, None, Attempt())
+            self._strict = self._inside(root) or root
 
     def enter(self, module: Any, dynamo: bool) -> Optional[Call]:
         """A call begins and is the innermost one; None for a module that the model does not hold.
@@ -72,10 +74,25 @@ class CallTracker:
         call = self._begun(key, dynamo) if key in self._modules else None
         if call is not None:
             self._running.append(call)
+            inner = self._inside(call)
+            if inner is not None:
+                self._running.append(inner)
         return call
+
+    def _inside(self, call: Call) -> Optional[Call]:
+        """The call of what ``torch.compile`` wrapped, which begins unheard inside the wrapper's."""
+        wrapped = compiled_inside(self._modules[call.module])
+        if wrapped is None or _identity(wrapped) not in self._modules:
+            return None
+        self._unheard.append(self._new(_identity(wrapped), call, call.attempt, call.replayed))
+        return self._unheard[-1]
 
     def _begun(self, key: int, dynamo: bool) -> Optional[Call]:
         root = self._strict
+        for one in (self._running[-1] if self._running else None, root):
+            if one is not None and one.module == key and one in self._unheard:
+                self._unheard.remove(one)  # it was heard after all
+                return one
         if self._running:
             above = self._running[-1]
             # Without an attempt of its own, dynamo reads a body for the attempt that is running.

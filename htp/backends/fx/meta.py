@@ -19,8 +19,8 @@ __all__ = [
     "Call",
     "call_of_meta",
     "is_body",
-    "line_of_meta",
     "node_of_line",
+    "note_line",
 ]
 
 KEY = "pkg.htp.call"
@@ -119,11 +119,21 @@ def call_of_meta() -> Optional[Call]:
     return call
 
 
-def line_of_meta() -> Optional[str]:
-    """The call stack that is kept of the node that torch is tracing again."""
+def note_line(node: Any, line: Any) -> None:
+    """Keep with a node the call stack of what it comes from.
+
+    Args:
+        node: the node, which was just created.
+        line: the node of a body whose line is running, or None: what torch traces again tells.
+    """
     from torch.fx import traceback
 
-    return traceback.get_current_meta().get(LINE) if traceback.has_preserved_node_meta() else None
+    origin = line.meta if line is not None else {}
+    if line is None and traceback.has_preserved_node_meta():
+        origin = {LINE: traceback.get_current_meta().get(LINE)}
+    written = origin.get(LINE) or origin.get("stack_trace")
+    if written:
+        node.meta[LINE] = written
 
 
 def node_of_line() -> Any:

@@ -15,7 +15,7 @@ from htp.backends.fx.failing import Failing
 from htp.backends.fx.faults import Faults
 from htp.backends.fx.ir import MARK, walk
 from htp.backends.fx.marks import Marks, taken_off, without
-from htp.backends.fx.meta import KEY, LINE, Attempt, Call, is_body, line_of_meta, node_of_line
+from htp.backends.fx.meta import KEY, Attempt, Call, is_body, node_of_line, note_line
 from htp.backends.fx.overriding import OverridingCalls
 from htp.backends.fx.parameters import ParameterNames
 from htp.backends.fx.reading import ReadValues
@@ -103,7 +103,7 @@ class Watch:
             self.calls.follow(self.model, names)
             self.overriding.follow(self.model)
             self._parameters.of_module(names)
-        else:
+        elif hasattr(self.model, "state_dict"):  # else a scripted function, which has no modules
             self._parameters.of_program(self.model)
             self._stacks.of_program(self.model)
 
@@ -159,15 +159,10 @@ class Watch:
         if again is not None and again.same:
             hand_on(values_of(again.view), node)
         self.values.aliases.created(node)
-        written = line_of_meta()
-        if self.calls.in_body():
-            line = node_of_line()
-            if line is not None:
-                written = line.meta.get(LINE) or line.meta.get("stack_trace")
-            if line is not None and line.target is node.target and values_of(line):
-                self.values.computed_by_line(line, node)
-        if written:
-            node.meta[LINE] = written
+        line = node_of_line() if self.calls.in_body() else None
+        note_line(node, line)
+        if line is not None and line.target is node.target and values_of(line):
+            self.values.computed_by_line(line, node)
 
     def functional(self, args: Any) -> None:
         """Torch begins to make an operation functional that was called with ``args``."""

@@ -20,6 +20,7 @@ from htp.backends.torchscript.assemble import assemble
 from htp.backends.torchscript.ir import let_go
 from htp.backends.torchscript.overriding import overriding_calls
 from htp.backends.torchscript.points import POINTS, entrance
+from htp.backends.torchscript.printed import printed
 from htp.backends.torchscript.recorder import Recorder, failure
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scripted import marked
@@ -111,10 +112,11 @@ class TorchScriptListener:
         self._recorder = recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
-        own = overriding_calls(model, recorder)
+        own, marks = overriding_calls(model, recorder), marked(model, recorder)
+        shown = printed(recorder.log)
         self._failed = Where()
         try:
-            with inside, installed(POINTS, recorder), outside, marked(model, recorder), own:
+            with inside, installed(POINTS, recorder), outside, marks, own, shown:
                 yield
         except BaseException:
             self._failed = recorder.where()  # the recorder goes, with all that it holds

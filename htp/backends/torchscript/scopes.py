@@ -43,6 +43,7 @@ class CallLog:
         thread: the thread that exports; what others call is not the model's forward pass.
         stacks: the stack of each call.
         marked: whether calls are marked in the graph: of modules with hooks, of scripted functions.
+        kinds: what torch itself calls the class of each token's scope.
         faults: what went wrong in the recording of the export.
     """
 
@@ -56,6 +57,7 @@ class CallLog:
         self._failed = Where()
         self._types: Dict[type, str] = {}
         self.marked = False
+        self.kinds: Dict[str, str] = {}
         self.faults = Faults()
 
     def enter(self, module: Any, enclosing: Stack) -> int:
@@ -164,6 +166,7 @@ class TraceModuleMap:
             return self._log.scope_token(module)
         kind, separator, variable = self._plain[module].partition("::")
         token = self._log.scope_token(module)
+        self._log.kinds[token] = kind
         return f"{token}{separator}{variable}" if separator else kind
 
     def get(self, module: Any, default: Optional[str] = None) -> Optional[str]:

@@ -22,7 +22,7 @@ def is_scripted(model: Any) -> bool:
     """Whether a model is not run when it is exported."""
     import torch
 
-    return isinstance(model, torch.jit.ScriptModule)
+    return isinstance(model, (torch.jit.ScriptModule, torch.jit.ScriptFunction))
 
 
 @contextmanager
@@ -49,7 +49,7 @@ class Markers:
         self._kept: List[Tuple[Any, Any]] = []
 
     def __enter__(self) -> "Markers":
-        root = self._model.forward.graph
+        root = getattr(self._model, "forward", self._model).graph  # a function is its own
         for graph in [root, *_graphs(self._model)]:
             if any(is_marker(node) for node in nodes(graph)):
                 continue  # another instance of the same type shares it
@@ -84,7 +84,7 @@ def _rebuild(graph: Any, copy: Any) -> None:
 
 def _graphs(model: Any) -> Iterator[Any]:
     """The graph of every method of every submodule. Instances of one type share their graphs."""
-    for module in model.modules():
+    for module in model.modules() if hasattr(model, "modules") else ():
         if hasattr(module, "_c"):
             for name in module._c._method_names():
                 yield module._c._get_method(name).graph
