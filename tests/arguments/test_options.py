@@ -221,7 +221,7 @@ def test_exporter_options_are_deprecated():
 @pytest.mark.parametrize("backend", USABLE)
 def test_kwargs_on_every_release(backend):
     tagged = htp.export(model(), (), kwargs={"input": x()}, backend=backend)
-    assert tagged.coverage.total == 2
+    assert {tag.path for _, tag in tagged.nodes()} == {"0", "1"}
 
 
 @pytest.mark.parametrize("option", ["report", "profile", "verify", "dump_exported_program"])
@@ -236,7 +236,7 @@ def test_options_that_write_more(option, tmp_path):
     tagged = htp.export(
         model(), (x(),), path, dynamo=True, artifacts_dir=str(folder), **{option: True}
     )
-    assert tagged.coverage.captured == tagged.coverage.total == 2
+    assert tagged.coverage.captured == tagged.coverage.total > 0
     written = "verify" not in option
     assert bool(os.listdir(folder)) == written
 
@@ -265,7 +265,12 @@ def test_a_fall_back_that_was_asked_for(tmp_path):
 
     plain, path = tmp_path / "torch.onnx", tmp_path / "htp.onnx"
     torch.onnx.export(Branch(), (x(),), str(plain), dynamo=True, fallback=True)
+    if HERE in ("2.5", "2.6"):  # these trace it within torch.export first, without any module
+        with pytest.raises(CaptureError, match="without its modules"):
+            htp.export(Branch(), (x(),), str(path), dynamo=True, fallback=True)
+        return
     tagged = htp.export(Branch(), (x(),), str(path), dynamo=True, fallback=True)
+    assert tagged.backend == "torchscript"
     assert tagged.coverage.unknown == 0
     tagged.strip().save(path)
     assert path.read_bytes() == plain.read_bytes()
