@@ -23,6 +23,7 @@ def _lower(watch: Watch, plain: Any) -> Any:
 
 def _build(watch: Watch, plain: Any) -> Any:
     def build(exported_program: Any, *args: Any, **kwargs: Any) -> Any:
+        watch.failing.forget()  # the model is captured
         watch.guard(watch.captured, exported_program)
         program = plain(exported_program, *args, **kwargs)
         watch.build(program)

@@ -86,16 +86,17 @@ class Failing:
         self._now = None
 
     @quietly
-    def ended(self, error: Optional[BaseException], root: Stack) -> None:
+    def ended(self, result: Any, root: Stack) -> None:
         """One way to capture the model came to its end.
 
         Args:
-            error: that it failed with, or None.
+            result: torch's: the program, or the error.
             root: the model's own call, if dynamo has read it.
         """
-        if error is None:
+        if result.exported_program is not None:
             self.forget()
             return
+        error = result.exception
         if self._now is None or not self._caused(self._now, error):
             # The model's own code, of which dynamo does not say that it reads a call.
             read = root if root and _real_stack(error) else ()

@@ -148,8 +148,7 @@ def _run_node(watch: Watch, plain: Any) -> Any:
 def _capture(watch: Watch, plain: Any) -> Any:
     def capture(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = plain(self, *args, **kwargs)
-        failed = result.exception if result.exported_program is None else None
-        watch.failing.ended(failed, watch.calls.read_root())
+        watch.failing.ended(result, watch.calls.read_root())
         return result
 
     return capture

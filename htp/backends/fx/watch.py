@@ -193,7 +193,6 @@ class Watch:
             without(program.model)
 
     def _build(self, model: Any) -> None:
-        self.failing.forget()
         origins = [node.meta.get("node") for node, _ in walk(model)]
         calls = [node.meta[KEY] for node in origins if node is not None and KEY in node.meta]
         for attempt in {call.attempt for call in calls}:
