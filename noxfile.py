@@ -334,6 +334,19 @@ for _pins in PINS:
         modules_on(_pins)
 
 
+@nox.session(name="fuzz-files", python=NEWEST_PYTHON)
+def fuzz_files(session: nox.Session) -> None:
+    """Damaged and hostile files, as many as the first argument says, 10000 without one."""
+    count = session.posargs.pop(0) if session.posargs else "10000"
+    with disposable(session):
+        install_newest(session, *nox.project.dependency_groups(GROUPS, "test"))
+        session.env["HTP_FUZZ_FILES"] = count
+        session.run(
+            *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
+            *(*session.posargs, str(ROOT / "tests" / "test_fuzz_files.py")),
+        )
+
+
 def run_benchmark(session: nox.Session, name: str, pins: Optional[Pins] = None) -> None:
     """Run a file of benchmarks/ on a pinned torch, or on the newest that the Python can have."""
     with disposable(session):

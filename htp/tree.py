@@ -2,11 +2,24 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+    TypeVar,
+)
 
 from htp.scope import Coverage, ModuleCall, Stack, Tag
 
-__all__ = ["ModuleTree", "build"]
+__all__ = ["ModuleTree", "Standing", "build", "spread"]
 
 NOTHING = Coverage()
 NONE = [0, 0, 0, 0]
@@ -14,6 +27,7 @@ PLACES = {id(provenance): place for place, (provenance, _) in enumerate(NOTHING)
 """By identity: an enumeration's own hash is slow."""
 Counts = Tuple[int, ...]
 """Nodes of each provenance, in the order of a coverage."""
+Place = TypeVar("Place")
 Calls = Iterable[Tuple[ModuleCall, int]]
 
 
@@ -26,8 +40,9 @@ class ModuleTree:
         children: the calls made by this one.
         own: coverage of the nodes that this call owns itself.
         total: coverage of the nodes of this call and of everything below it.
-        standing: for nodes that are owned elsewhere and stand for this call, or for one below it,
-            how many have which tag. ``total`` counts them where they are owned, and only there.
+        shared: how many nodes that are owned elsewhere stand for this call or for one below it.
+            ``total`` counts a node where it is owned, and only there.
+        standing: on the root only: which nodes stand for several calls.
         unknown: on the root only: nodes of which nothing is known.
         joined: the file holds several exported models. This is no module call, and its
             ``children`` are the models' roots, each with its own nodes.
@@ -37,14 +52,10 @@ class ModuleTree:
     children: List["ModuleTree"] = field(default_factory=list)
     own: Coverage = NOTHING
     total: Coverage = NOTHING
-    standing: Tuple[Tuple[Tag, int], ...] = ()
+    shared: int = 0
+    standing: Sequence["Standing"] = field(default=(), repr=False, compare=False)
     unknown: int = 0
     joined: bool = False
-
-    @property
-    def shared(self) -> int:
-        """How many nodes that are owned elsewhere stand for this call, or for one below it."""
-        return sum(count for _, count in self.standing)
 
     @property
     def roots(self) -> List["ModuleTree"]:
@@ -58,6 +69,20 @@ class ModuleTree:
             branch = pending.pop()
             yield branch
             pending.extend(reversed(branch.children))
+
+
+class Standing(NamedTuple):
+    """Nodes that stand for several calls.
+
+    Attributes:
+        owner: the call that owns them.
+        others: the other calls.
+        nodes: how many nodes.
+    """
+
+    owner: ModuleTree
+    others: Sequence[ModuleTree]
+    nodes: int
 
 
 class _Growing:
@@ -127,51 +152,66 @@ class _Growing:
                 self._counts[id(branch)] = counts
 
 
-class _Standing:
-    """Says where the nodes stand that are shared: after all branches have grown."""
+class _Shared:
+    """Finds the branches that shared nodes stand for: after all of them have grown."""
 
     def __init__(self, growing: _Growing) -> None:
         self._growing = growing
-        self._parents: Dict[int, ModuleTree] = {}
         self._called: Dict[Tuple[str, ModuleCall], ModuleTree] = {}
-        self._found: Dict[int, Tuple[ModuleTree, Dict[Tag, int]]] = {}
         for root, origin in zip(growing.roots, growing.origins):
             for branch in root.walk():
                 self._called.setdefault((origin, branch.call), branch)
-                self._parents.update((id(child), branch) for child in branch.children)
 
-    def add(self, tag: Tag, origin: str, count: int) -> None:
-        """Nodes of this tag stand for its shared calls, and for those above.
-
-        A fused node of ``norm`` and ``conv`` in ``block`` is owned by ``block``: it stands for
-        ``block.norm`` and ``block.conv``, and in ``block`` it is counted already.
-        """
+    def find(self, tag: Tag, origin: str, count: int) -> "Standing":
+        """Where nodes of this tag are owned, and what they stand for."""
         owner: Optional[ModuleTree] = None
-        counted = set()
         for call in tag.stack:
             owner = self._growing.branch(owner, call, origin)
-            counted.add(id(owner))
-        for call in tag.shared:
-            branch = self._called.get((origin, call))
-            if branch is None:
-                branch = self._without_place(call, tag.stack[0], origin)
-            while branch is not None and id(branch) not in counted:
-                counted.add(id(branch))
-                found = self._found.setdefault(id(branch), (branch, {}))[1]
-                found[tag] = found.get(tag, 0) + count
-                branch = self._parents.get(id(branch))
+        assert owner is not None
+        others = [self._branch(call, tag.stack[0], origin) for call in tag.shared]
+        return Standing(owner, others, count)
 
-    def tell(self) -> None:
-        """Tell the branches."""
-        for branch, found in self._found.values():
-            branch.standing = tuple(found.items())
+    def _branch(self, call: ModuleCall, top: ModuleCall, origin: str) -> ModuleTree:
+        found = self._called.get((origin, call))
+        if found is None:  # nothing says where it was called: below the root
+            root = self._growing.branch(None, top, origin)
+            found = self._called[origin, call] = self._growing.branch(root, call, origin)
+        return found
 
-    def _without_place(self, call: ModuleCall, top: ModuleCall, origin: str) -> ModuleTree:
-        """A call of which nothing says where it was made: below the root."""
-        root = self._growing.branch(None, top, origin)
-        branch = self._called[origin, call] = self._growing.branch(root, call, origin)
-        self._parents[id(branch)] = root
-        return branch
+
+def spread(
+    standing: Iterable["Standing"], place: Callable[[ModuleTree], Place], above: Mapping[int, Place]
+) -> Dict[int, int]:
+    """How many nodes that are owned elsewhere stand for each place, or for one below it.
+
+    A fused node of ``norm`` and ``conv`` in ``block`` is owned by ``block``: it stands for
+    ``block.norm`` and ``block.conv``, and in ``block`` and above it is counted already.
+
+    Args:
+        standing: nodes that stand for several calls.
+        place: where a call has its place: at its branch, or at a line that stands for several.
+        above: for each place, by ``id``, the one above it.
+
+    Returns:
+        The counts by the places' ``id``. No node is counted twice at one place.
+    """
+    counts: Dict[int, int] = {}
+
+    def upwards(branch: ModuleTree, counted: Set[int]) -> Iterator[int]:
+        at: Optional[Place] = place(branch)
+        while at is not None and id(at) not in counted:
+            counted.add(id(at))
+            yield id(at)
+            at = above.get(id(at))
+
+    for owner, others, count in standing:
+        counted: Set[int] = set()
+        for _ in upwards(owner, counted):
+            pass
+        for other in others:
+            for at in upwards(other, counted):
+                counts[at] = counts.get(at, 0) + count
+    return counts
 
 
 def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:
@@ -196,14 +236,18 @@ def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] 
             growing.own(tag, origin, count)
             if tag.shared:
                 sharing.append((tag, origin, count))
-    if sharing:
-        standing = _Standing(growing)
-        for row in sharing:
-            standing.add(*row)
-        standing.tell()
+    shared = _Shared(growing) if sharing else None
+    standing = [shared.find(*row) for row in sharing] if shared else []
     root = _joined(growing.roots)
+    root.standing = standing
     root.unknown = unknown
     growing.add_up(root)
+    if root.standing:
+        branches = list(root.walk())
+        above = {id(child): branch for branch in branches for child in branch.children}
+        counts = spread(root.standing, lambda branch: branch, above)
+        for branch in branches:
+            branch.shared = counts.get(id(branch), 0)
     return root
 
 

@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "say_all",
 ]
 
-PIPE_WIDTH = 10_000  # a pipe has no edge at which to wrap or cut a line
 LONGEST = 400
 """Characters of a cell that are shown: more are no name, and would widen every line."""
 
@@ -68,13 +68,10 @@ def paragraph(text: object) -> str:
 
 
 def _console() -> "Console":
-    """Standard output: coloured on a terminal unless NO_COLOR is set, plain and uncut in a pipe."""
+    """Standard output: coloured on a terminal unless NO_COLOR is set."""
     from rich.console import Console
 
-    out = Console(highlight=False, markup=False, emoji=False)
-    if not out.is_terminal:
-        out.width = PIPE_WIDTH
-    return out
+    return Console(highlight=False, markup=False, emoji=False)
 
 
 def is_plain() -> bool:
@@ -127,31 +124,41 @@ def print_table(columns: Sequence[Column], rows: Sequence[Sequence[Sequence[Piec
         columns: of the table. Where none has a heading there is no line for it.
         rows: of cells of pieces.
     """
+    out = _console()
+    drawn = [[_text(cell, most=LONGEST) for cell in row] for row in rows]
+    headings = [_text([column.heading], "dim") for column in columns]
+    if any(heading.plain for heading in headings):
+        drawn.insert(0, headings)
+    if out.is_terminal:
+        out.print(_table(columns, drawn))
+    else:
+        _print_plain(columns, [[cell.plain for cell in row] for row in drawn])
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence["Text"]]) -> "Table":
     from rich.table import Table
 
-    out = _console()
-    table = Table(
-        box=None,
-        pad_edge=False,
-        header_style="dim",
-        padding=(0, 2, 0, 0),
-        show_header=any(column.heading for column in columns),
-    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for column in columns:
         cut = column.most is not None
         table.add_column(
-            _text([column.heading]),
             justify="right" if column.right else "left",
             no_wrap=not cut,
             overflow="ellipsis",
-            max_width=column.most if out.is_terminal else None,
+            max_width=column.most,
         )
     for row in rows:
-        table.add_row(*(_text(cell, most=LONGEST) for cell in row))
-    if out.is_terminal:
-        out.print(table)
-        return
-    with out.capture() as captured:
-        out.print(table)
-    for line in captured.get().split("\n")[:-1]:
+        table.add_row(*row)
+    return table
+
+
+def _print_plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows)]
+    for row in rows:
+        line = ""
+        for column, width, cell in zip(columns, widths, row):
+            blank = " " * (width - cell_len(cell))
+            line += (blank + cell if column.right else cell + blank) + "  "
         click.echo(line.rstrip())

@@ -7,7 +7,7 @@ from htp.cli.terminal import Column, Piece, is_plain, print_table, say
 from htp.errors import HTPError
 from htp.scope import Coverage, ModuleCall, Provenance
 from htp.tagged import TaggedModel
-from htp.tree import ModuleTree
+from htp.tree import ModuleTree, spread
 
 __all__ = ["STYLES", "Row", "as_json", "coverage_json", "coverage_pieces", "print_tree", "rows"]
 
@@ -43,7 +43,7 @@ class Row:
     calls: int
     own: Coverage
     total: Coverage
-    shared: int
+    shared: int = 0
     children: List["Row"] = field(default_factory=list)
 
 
@@ -55,21 +55,35 @@ def rows(root: ModuleTree, apart: bool = False, depth: Optional[int] = None) -> 
         apart: one line per call, and not one for all calls of a module under the same parent.
         depth: levels below the root; None for all. Counts always include what is left out.
     """
-    if not root.joined:
-        return _grown([root], apart, depth)
+    places: Dict[int, Row] = {}
     row = _row([root], "", apart)
-    row.name = f"({len(root.children)} models)"
-    row.children = [_grown([each], apart, depth) for each in root.children]
+    if root.joined:
+        row.name = f"({len(root.children)} models)"
+        row.children = [_grown([each], apart, depth, places) for each in root.children]
+    else:
+        row = _grown([root], apart, depth, places)
+    _share(root, row, places)
     return row
 
 
-def _grown(calls: Sequence[ModuleTree], apart: bool, depth: Optional[int]) -> Row:
-    """The line of these calls with those below it. Trees may be deep: nothing calls itself."""
+def _grown(
+    calls: Sequence[ModuleTree], apart: bool, depth: Optional[int], places: Dict[int, Row]
+) -> Row:
+    """The line of these calls with those below it. Trees may be deep: nothing calls itself.
+
+    Args:
+        calls: that the line is for.
+        apart: see ``rows``.
+        depth: see ``rows``.
+        places: is told in which line each call is, by ``id``.
+    """
     top = _row(calls, "", apart)
     pending = [(top, calls, depth)]
     while pending:
         row, calls, left = pending.pop()
+        places.update((id(call), row) for call in calls)
         if left == 0:
+            places.update((id(below), row) for call in calls for below in call.walk())
             continue
         groups: Dict[object, List[ModuleTree]] = {}
         for child in (child for call in calls for child in call.children):
@@ -81,6 +95,21 @@ def _grown(calls: Sequence[ModuleTree], apart: bool, depth: Optional[int]) -> Ro
     return top
 
 
+def _share(root: ModuleTree, top: Row, places: Dict[int, Row]) -> None:
+    """Say how many nodes stand for each line: for one of several calls, each once."""
+    if not root.standing:
+        return
+    above: Dict[int, Row] = {}
+    pending = [top]
+    while pending:
+        row = pending.pop()
+        above.update((id(child), row) for child in row.children)
+        pending += row.children
+    counts = spread(root.standing, lambda branch: places[id(branch)], above)
+    for row in {id(row): row for row in places.values()}.values():
+        row.shared = counts.get(id(row), 0)
+
+
 def _row(calls: Sequence[ModuleTree], parent: str, apart: bool) -> Row:
     first = calls[0].call
     return Row(
@@ -89,17 +118,7 @@ def _row(calls: Sequence[ModuleTree], parent: str, apart: bool) -> Row:
         calls=len(calls),
         own=_sum([call.own for call in calls]),
         total=_sum([call.total for call in calls]),
-        shared=_shared(calls),
     )
-
-
-def _shared(calls: Sequence[ModuleTree]) -> int:
-    """Nodes that stand for these calls and are owned by none of them, each counted once."""
-    if len(calls) == 1:
-        return calls[0].shared
-    standing = {tag: count for call in calls for tag, count in call.standing}
-    own = {call.call for call in calls}
-    return sum(count for tag, count in standing.items() if own.isdisjoint(tag.stack))
 
 
 def _below(path: str, parent: str) -> str:
