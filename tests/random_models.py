@@ -14,7 +14,7 @@ from htp.testing.case import Case, Example, Marked
 from htp.testing.models.containers import bind_forward, wrap_forward
 from htp.testing.models.sharing import Block, Borrower, Dense
 
-__all__ = ["case_of", "plans"]
+__all__ = ["case_of", "plans", "ways"]
 
 Plan = Any
 """A leaf's name; a number, which is one of the modules made before; or a branch
@@ -54,6 +54,43 @@ class Common(Marked):
         return self.mark_with(3.0, x)
 
 
+class Constants(Marked):
+    """Makes constants of every kind, and reads those that it holds, registered or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("offset", torch.ones(4))
+        self.scale = torch.full((4,), 0.25)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + torch.full((2, 4), 0.5) + torch.arange(4.0) * 0.125
+        x = x * torch.tensor(1.5) - self.offset + self.scale
+        x = torch.where(x > torch.zeros_like(x), x, x * 0.5)
+        return self.mark(x + x.shape[0])
+
+
+class Overriding(Marked):
+    """Has a ``__call__`` of its own, in which it computes as well."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        result: Tensor = self.mark(super().__call__(torch.sin(x)))
+        return result
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cos(self.linear(x))
+
+
+def _constant_in_hooks() -> nn.Module:
+    dense = Dense()
+    dense.register_forward_pre_hook(lambda module, args: (args[0] * torch.full((4,), 1.25),))
+    dense.register_forward_hook(lambda module, args, output: output + torch.full((4,), 0.75))
+    return dense
+
+
 def _hooked() -> nn.Module:
     dense = Dense()
     dense.register_forward_pre_hook(lambda module, args: (torch.sin(args[0]),))
@@ -72,6 +109,9 @@ LEAVES: Dict[str, Callable[[], nn.Module]] = {
     "identity": nn.Identity,
     "dropout": lambda: nn.Dropout(0.5),
     "hooked": _hooked,
+    "hook's constant": _constant_in_hooks,
+    "constants": Constants,
+    "overriding": Overriding,
     "wrapped": lambda: wrap_forward(Dense()),
     "bound": lambda: bind_forward(Dense()),
 }
@@ -194,17 +234,39 @@ def _build(plan: Plan, made: List[nn.Module]) -> nn.Module:
     return module
 
 
+KEYWORDS = ("scale", "shift", "bias")
+
+
 class Root(Marked):
     """The whole model, so that the root has operations of its own."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, second_name: bool = False) -> None:
         super().__init__()
         self.model = _build(plan, [])
+        if second_name:
+            self.again = self.model
+        self.second_name = second_name
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.mark(self.model(x + 1))
+    def forward(self, x: Tensor, scale: Any = None, shift: Any = None, bias: Any = None) -> Tensor:
+        x = x + 1
+        x = x if scale is None else x * scale
+        x = x if shift is None else x - shift
+        x = self.again(x) if self.second_name else self.model(x)
+        return self.mark(x if bias is None else x + bias)
 
 
-def case_of(plan: Plan) -> Case:
+def ways() -> "st.SearchStrategy[Tuple[List[str], bool]]":
+    """How the root is called: keyword inputs in any order, its child by a second name."""
+    some = st.lists(st.sampled_from(KEYWORDS), unique=True, max_size=len(KEYWORDS))
+    return st.tuples(some, st.booleans())
+
+
+def case_of(plan: Plan, way: Tuple[Sequence[str], bool] = ((), False)) -> Case:
     """The plan as a case of the conformance suite."""
-    return Case("random", lambda: Example(Root(plan), (torch.randn(2, 4),)))
+    keywords, second_name = way
+
+    def build() -> Example:
+        kwargs = {name: torch.randn(2, 4) for name in keywords}
+        return Example(Root(plan, second_name=second_name), (torch.randn(2, 4),), kwargs)
+
+    return Case("random", build)

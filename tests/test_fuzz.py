@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, note, settings
-from random_models import case_of, plans
+from random_models import case_of, plans, ways
 
 import htp
 from htp.testing.eager import truth_of
@@ -29,7 +29,7 @@ MOST_MARKS = 40
 
 with open(os.path.join(os.path.dirname(__file__), "random_models.json"), encoding="utf-8") as file:
     KEPT = json.load(file)
-"""Plans on which HTP once failed."""
+"""Plans on which HTP once failed, each with the way in which the root was called."""
 
 
 def tell(line):
@@ -37,13 +37,13 @@ def tell(line):
     print(line, flush=True)  # noqa: T201
 
 
-def problems(backend, plan):
+def problems(backend, plan, way=((), False)):
     """What is wrong with the tags of the model of a plan, and how many marks were decided."""
-    case = case_of(plan)
+    case = case_of(plan, way)
     truth = truth_of(case)
     assume(len(truth.marks) <= MOST_MARKS)
-    model, args, _ = case.example()
-    tagged = htp.export(model, args, backend=backend)
+    model, args, kwargs = case.example()
+    tagged = htp.export(model, args, kwargs=kwargs, backend=backend)
     nodes = list(tagged_nodes(tagged))
     found = verdicts(tagged, truth)
     wrong = [str(verdict) for verdict in found if not verdict.right]
@@ -67,13 +67,13 @@ def test_random_models(backend, record_property):
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    @given(plans())
-    def run(plan):
-        wrong, number = problems(backend, plan)
+    @given(plans(), ways())
+    def run(plan, way):
+        wrong, number = problems(backend, plan, way)
         decided.append(number)
         if ASKED and len(decided) % 500 == 0:
             tell(f"{backend}: {len(decided)} models, {sum(decided)} marks")
-        note(json.dumps(plan))
+        note(json.dumps([plan, way]))
         assert not wrong
 
     with torch.random.fork_rng(devices=[]):
@@ -84,8 +84,8 @@ def test_random_models(backend, record_property):
 
 
 @pytest.mark.parametrize("backend", USABLE)
-@pytest.mark.parametrize("plan", KEPT, ids=range(len(KEPT)))
-def test_models_that_once_failed(backend, plan):
-    wrong, number = problems(backend, plan)
+@pytest.mark.parametrize("plan_and_way", KEPT, ids=range(len(KEPT)))
+def test_models_that_once_failed(backend, plan_and_way):
+    wrong, number = problems(backend, *plan_and_way)
     assert not wrong
     assert number
