@@ -76,9 +76,12 @@ def tagged(nodes: int, path: str) -> Seconds:
     calls = dict.fromkeys(stack[:depth] for stack in stacks for depth in range(1, len(stack) + 1))
     capture = Capture(record, calls=tuple(map(CallRecord, calls)))
     tags = complete(capture)
-    file = _timed(
-        seconds, "encode", lambda: encode.with_tags(data, capture, tags, htp.backend or "")
-    )
+    name = htp.backend or ""
+
+    def encoded() -> Any:
+        return encode.with_tags(data, encode.made(data, capture, tags, name), name)
+
+    file = _timed(seconds, "encode", encoded)
     file.save(path)
     return seconds
 

@@ -24,6 +24,7 @@ from htp.registry import (
 from htp.version import VERSION as __version__
 
 if TYPE_CHECKING:  # what __getattr__ fetches, for those who read types
+    from htp.drop_in import tagging
     from htp.errors import (
         BackendUnavailableError,
         CaptureError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:  # what __getattr__ fetches, for those who read types
         UnknownModuleError,
         UnsupportedTorchError,
     )
+    from htp.exported import Exported
     from htp.scope import Coverage, ModuleCall, Provenance, Sharing, Tag
     from htp.tagged import TaggedModel, load
     from htp.tree import ModuleTree
@@ -44,9 +46,9 @@ backend: Optional[str] = default_name()
 # fmt: off
 __all__ = [
     # doing
-    "export", "load", "backend", "available_backends", "register_backend",
+    "export", "load", "tagging", "backend", "available_backends", "register_backend",
     # values
-    "BackendInfo", "BackendSpec", "Coverage", "ModuleCall", "ModuleTree", "Provenance",
+    "BackendInfo", "BackendSpec", "Coverage", "Exported", "ModuleCall", "ModuleTree", "Provenance",
     "Sharing", "Tag", "TaggedModel",
     # errors
     "BackendUnavailableError", "CaptureError", "HTPError", "InvalidModelError",
@@ -56,7 +58,7 @@ __all__ = [
 
 # fmt: on
 
-_HOMES = ("htp.errors", "htp.scope", "htp.tree", "htp.tagged")
+_HOMES = ("htp.errors", "htp.scope", "htp.tree", "htp.tagged", "htp.exported", "htp.drop_in")
 """Where those names stand that are not here yet; the file that costs most comes last. They are
 fetched when they are first used, so that the import is cheap."""
 

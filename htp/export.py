@@ -1,11 +1,12 @@
 """The way from a model to a tagged file: select, listen, complete, write."""
 
 import os
-import threading
 from typing import TYPE_CHECKING, Any, Mapping, Optional, Sequence, Tuple, Union
 
-from htp import registry
+from htp import registry, turns
 from htp.errors import CaptureError
+from htp.exported import Exported
+from htp.spec import BackendSpec
 
 if TYPE_CHECKING:  # imported where they are used: `import htp` is cheap
     from htp.arguments import Request
@@ -14,9 +15,6 @@ if TYPE_CHECKING:  # imported where they are used: `import htp` is cheap
     from htp.tagged import TaggedModel
 
 __all__ = ["export", "record"]
-
-_one_at_a_time = threading.RLock()
-"""torch's exporters keep their state in globals; two of them at once fail."""
 
 
 def export(
@@ -67,20 +65,30 @@ def export(
     spec = registry.chosen(backend)
     registry.load(spec)  # before anything is written
     names = {"input_names": input_names, "output_names": output_names}
-    with _one_at_a_time, store.Destination(f) as destination:
+    with turns.ours(), store.Destination(f) as destination:
         request = arguments.checked(
             *(model, args, kwargs, names, dynamic_shapes, opset_version, exporter_options),
             path=destination.scratch_path,
         )
         data, capture = record(request, spec)
         tags = complete(capture)
-        file = encode.with_tags(data, capture, tags, spec.name, destination.scratch)
+        made = encode.made(data, capture, tags, spec.name, destination.beside())
+        file = encode.with_tags(data, made, spec.name)
         destination.commit(file.chunks)
     file.folder = destination.folder
-    return TaggedModel(file)
+    tagged = TaggedModel(file)
+    if turns.is_watched():
+        _tell(tagged, type(model).__name__, destination.path, spec)
+    return tagged
 
 
-def record(request: "Request", spec: registry.BackendSpec) -> Tuple[bytes, "Capture"]:
+def _tell(tagged: "TaggedModel", model: str, path: Optional[str], spec: BackendSpec) -> None:
+    """Have the export listed where ``htp.tagging`` lists those of others."""
+    coverage = tagged.coverage
+    turns.tell(Exported(model, path, spec.exporter, spec.name, coverage, coverage.total))
+
+
+def record(request: "Request", spec: BackendSpec) -> Tuple[bytes, "Capture"]:
     """Let torch export while the backend listens.
 
     Returns:
@@ -94,7 +102,7 @@ def record(request: "Request", spec: registry.BackendSpec) -> Tuple[bytes, "Capt
     from htp.file.records import record_bytes
 
     backend = registry.load(spec)
-    with _one_at_a_time, undisturbed(request.model), backend.listen() as listener:
+    with turns.ours(), undisturbed(request.model), backend.listen() as listener:
         written = arguments.exporter(spec.exporter)(request)
         heard = listener.take()
     if not heard:

@@ -12,12 +12,15 @@ NAMES = [
     *("HTPError", "InvalidModelError", "ModuleCall", "ModuleTree", "Provenance", "Tag"),
     *("TaggedModel", "UnknownModuleError", "UnsupportedTorchError", "__version__", "backend"),
     *("Sharing", "available_backends", "export", "load", "register_backend"),
+    *("Exported", "tagging"),
 ]
 
 SIGNATURES = {
     "export": "(model, args=(), f=None, *, kwargs=None, input_names=None, output_names=None, "
     "dynamic_shapes=None, opset_version=None, backend=None, exporter_options=None)",
     "load": "(f)",
+    "tagging": "(backend=None)",
+    "Exported": "(model, path, exporter, backend=None, coverage=None, nodes=None, reason=None)",
     "available_backends": "()",
     "register_backend": "(spec)",
     "BackendSpec": "(name, target, since, before='', default_since='', default_before='', "
@@ -34,6 +37,9 @@ SIGNATURES = {
 }
 
 MEMBERS = {
+    "Exported": [
+        *("backend", "coverage", "exporter", "model", "nodes", "path", "reason", "tagged"),
+    ],
     "TaggedModel": [
         *("backend", "coverage", "find", "model", "nodes", "origins"),
         *("parameters", "save", "schema"),

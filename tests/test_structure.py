@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent / "htp"
 # A room: a file, or a folder with all below it. It may import the rooms behind it and itself, and
 # these stand further down in the table, so no circle of rooms can be written here.
 LEAVES = ("htp.scope", "htp.errors", "htp.torch_release", "htp.version")
-HEARD = ("htp.graph.records", "htp.graph.index")
+HEARD = ("htp.graph.records", "htp.graph.index", "htp.graph.memory")
 ROOMS = {
     # the command line is as thin as it is because all that it does is called
     "htp.__main__": ("htp.cli",),
@@ -32,12 +32,28 @@ ROOMS = {
         *LEAVES,
     ),
     # the door: names, nothing else
-    "htp": ("htp.export", "htp.registry", "htp.neighbours", "htp.tagged", "htp.tree", *LEAVES),
+    "htp": (
+        *("htp.export", "htp.drop_in", "htp.exported", "htp.registry", "htp.neighbours"),
+        *("htp.tagged", "htp.tree", *LEAVES),
+    ),
     # select, listen, complete, write: it knows every room on that way, and no backend by name
     "htp.export": (
-        *("htp.arguments", "htp.registry", "htp.backends.common", "htp.tagged", "htp.file"),
-        *("htp.graph", *LEAVES),
+        *("htp.arguments", "htp.turns", "htp.exported", "htp.registry", "htp.spec"),
+        *("htp.backends.common", "htp.tagged", "htp.file", "htp.graph", *LEAVES),
     ),
+    # exports of others: stands where torch's exporters are entered, and knows no backend by name
+    "htp.drop_in": (
+        *("htp.guest", "htp.turns", "htp.exported", "htp.registry"),
+        *("htp.backends.common.entrances", *LEAVES),
+    ),
+    # one such export: listen, complete, write
+    "htp.guest": (
+        *("htp.turns", "htp.exported", "htp.registry", "htp.spec", "htp.backends.base"),
+        "htp.tagged",
+        *("htp.file", "htp.graph", *LEAVES),
+    ),
+    # exports wait for each other, and those who ask are told of them
+    "htp.turns": ("htp.exported",),
     # from what was asked to torch's exporter: it asks what this one takes and which opset it wrote
     "htp.arguments": ("htp.backends.common.facts", "htp.file.wire", *LEAVES),
     # names backends by strings, and knows their type only
@@ -59,6 +75,7 @@ ROOMS = {
     # a row says of a release whether it is its own
     "htp.spec": (),
     "htp.neighbours": (),
+    "htp.exported": LEAVES,
     # values and facts know nothing of who uses them
     **dict.fromkeys(LEAVES, ()),
 }

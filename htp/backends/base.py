@@ -11,11 +11,15 @@ export that its exporter makes, whoever asked for it and however often; it touch
 names only meanwhile and restores each of them whatever happens. The row says which version of this
 page the backend speaks (``htp.registry.PROTOCOL``).
 
+``htp.tagging`` stands at the entrance of each exporter itself, so that tags are in the file when
+torch's function returns; it gives each export to ``Listener.hear``, and backends know nothing of
+files or tags.
+
 The export is somebody else's. What goes wrong in the listening is kept, and raised by
 ``Heard.capture``; torch's own result and torch's own errors pass through as they are.
 """
 
-from typing import Any, ContextManager, List, NamedTuple, Optional, Protocol
+from typing import Any, Callable, ContextManager, List, NamedTuple, Optional, Protocol
 
 from htp.graph.records import Capture, GraphRecord
 from htp.scope import Stack
@@ -63,6 +67,14 @@ class Heard(Protocol):
 class Listener(Protocol):
     """Hears every export of one exporter."""
 
+    def hear(self, export: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Run one export by the exporter's entrance, with these arguments, and record it.
+
+        Returns:
+            What torch's own function ``export`` returns; what that raises passes through.
+        """
+        ...
+
     def take(self) -> List[Heard]:
         """The exports that ended since this was last asked, in order; those that failed are not."""
         ...
@@ -82,5 +94,9 @@ class CaptureBackend(Protocol):
         ...
 
     def listen(self) -> ContextManager[Listener]:
-        """Listen until the context ends."""
+        """Hear every export of the exporter until the context ends."""
+        ...
+
+    def listener(self) -> Listener:
+        """What hears only the exports that it is given to run."""
         ...

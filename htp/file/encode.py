@@ -1,6 +1,6 @@
 """From tags to the bytes of a file."""
 
-from typing import List, Optional, Sequence
+from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 from htp import torch_release, version
 from htp.errors import CaptureError, InvalidModelError
@@ -11,42 +11,64 @@ from htp.graph.parameters import parameters
 from htp.graph.records import Capture
 from htp.scope import Tag
 
-__all__ = ["with_tags"]
+__all__ = ["Made", "made", "with_tags"]
 
 
-def with_tags(
-    data: bytes,
-    capture: Capture,
-    tags: Sequence[Tag],
-    backend: str,
-    beside: Optional[str] = None,
-) -> ModelFile:
-    """The model with its tags.
+class Made(NamedTuple):
+    """What HTP writes of one export, as entries to append to each message.
+
+    Attributes:
+        nodes: of every node in document order.
+        tensors: of initializers, by name.
+        model: of the model itself.
+    """
+
+    nodes: Sequence[bytes]
+    tensors: Mapping[str, bytes]
+    model: bytes
+
+
+def made(
+    data: bytes, capture: Capture, tags: Sequence[Tag], backend: str, beside: Sequence[str] = ()
+) -> Made:
+    """What is written of an export.
 
     Args:
         data: the model as torch wrote it.
         capture: what was heard of it.
         tags: of every node, in document order.
         backend: the name of the backend that heard it.
-        beside: the folder that torch wrote data files to, and nothing else was written to.
+        beside: the data files that torch wrote.
+    """
+    release = torch_release.TORCH or ""
+    stacks = (call.stack for call in capture.calls)
+    value = origin.encode(backend, release, version.VERSION, stacks)
+    mark = origin.fingerprint(value, data, beside)
+    return Made(
+        _nodes(capture, tags, mark),
+        {name: keys.encode_parameter(names) for name, names in parameters(capture).items()},
+        entry("model", f"{keys.PREFIX}{mark}", value),
+    )
+
+
+def with_tags(data: bytes, entries: Made, backend: str) -> ModelFile:
+    """The model with its tags.
+
+    Args:
+        data: the model as torch wrote it.
+        entries: what ``made`` gave for it.
+        backend: the name of the backend that heard it.
 
     Raises:
         CaptureError: the tags are not those of this model.
     """
-    release = torch_release.TORCH or ""
-    stacks = (call.stack for call in capture.calls)
-    made = origin.encode(backend, release, version.VERSION, stacks)
-    mark = origin.fingerprint(made, data, beside)
-    nodes = _nodes(capture, tags, mark)
-    tensors = {name: keys.encode_parameter(names) for name, names in parameters(capture).items()}
-    model = entry("model", f"{keys.PREFIX}{mark}", made)
 
     def outline() -> Optional[bytes]:
         light = wire.without_weights(data)
-        return None if light is data else wire.join(wire.append(light, nodes, tensors, model))
+        return None if light is data else wire.join(wire.append(light, *entries))
 
     try:
-        return ModelFile(wire.append(data, nodes, tensors, model), outline)
+        return ModelFile(wire.append(data, *entries), outline)
     except InvalidModelError as error:
         raise CaptureError(
             f"What backend {backend!r} recorded is not what torch wrote: {error}",

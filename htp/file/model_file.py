@@ -14,7 +14,7 @@ from htp.scope import Tag
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["ModelFile"]
+__all__ = ["ModelFile", "data_files"]
 
 
 class ModelFile:
@@ -87,7 +87,7 @@ class ModelFile:
     def save(self, f: Any) -> None:
         """Write to a path, atomically and with the data files, or to a binary file object."""
         if isinstance(f, (str, os.PathLike)):
-            store.write(f, self.chunks, self.folder, _data_files(self.outline))
+            store.write(f, self.chunks, self.folder, data_files(self.outline))
         else:
             store.pour(self.chunks, f)
 
@@ -144,7 +144,8 @@ class ModelFile:
         }
 
 
-def _data_files(model: "onnx.ModelProto") -> List[str]:
+def data_files(model: "onnx.ModelProto") -> List[str]:
+    """Where a model says that the weights of its main graph lie, relative to its folder."""
     locations = [
         entry.value
         for tensor in model.graph.initializer

@@ -13,7 +13,7 @@ Schema 1 wrote an entry for each of these: ``pkg.htp.schema`` and so on.
 import hashlib
 import os
 import re
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
 
 from htp.errors import InvalidModelError
 from htp.file import keys, wire
@@ -62,7 +62,7 @@ def encode(backend: str, torch: str, version: str, stacks: Iterable[Stack]) -> s
     return keys.dumps({**made, "calls": calls})
 
 
-def fingerprint(value: str, data: bytes, folder: Optional[str] = None) -> str:
+def fingerprint(value: str, data: bytes, beside: Sequence[str] = ()) -> str:
     """16 hexadecimal digits that tell this export from others, the same on every run.
 
     Of weights only samples are read: exports that differ in the graph, or in weights that were
@@ -72,7 +72,7 @@ def fingerprint(value: str, data: bytes, folder: Optional[str] = None) -> str:
     Args:
         value: what ``encode`` gave.
         data: the model as torch wrote it.
-        folder: where its data files lie, and nothing else.
+        beside: its data files.
     """
     digest = hashlib.sha256(value.encode())
     view, kept = memoryview(data), 0
@@ -81,8 +81,8 @@ def fingerprint(value: str, data: bytes, folder: Optional[str] = None) -> str:
         digest.update(data[begin : end : _step(end - begin, _SAMPLES)])
         kept = end
     digest.update(view[kept:])
-    for name in sorted(os.listdir(folder)) if folder else ():
-        digest.update(_sampled(os.path.join(folder or "", name)))
+    for path in sorted(beside):
+        digest.update(_sampled(path))
     return digest.hexdigest()[:16]
 
 

@@ -9,7 +9,7 @@ from htp.errors import InvalidModelError
 from htp.file import store
 from htp.file.model_file import ModelFile
 
-__all__ = ["opened"]
+__all__ = ["opened", "serde_of"]
 
 
 def opened(f: Any) -> Tuple[ModelFile, str]:
@@ -67,7 +67,7 @@ def _proto(model: Any) -> Any:
 
     if isinstance(model, onnx.ModelProto):
         return model
-    serde = _serde(model)
+    serde = serde_of(model)
     if serde is None:
         return None
     try:
@@ -80,7 +80,7 @@ def _proto(model: Any) -> Any:
     return proto if isinstance(proto, onnx.ModelProto) else None
 
 
-def _serde(model: Any) -> Any:
+def serde_of(model: Any) -> Any:
     """The module that serialises a ``Model`` of the package that it comes from, or None."""
     home = type(model).__module__  # the package itself, or a private module of it
     if type(model).__name__ == "Model" and hasattr(model, "opset_imports"):

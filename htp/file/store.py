@@ -6,7 +6,7 @@ is moved to its place, data files first. On one file system a move is atomic.
 
 import os
 from types import TracebackType
-from typing import Iterable, Optional, Protocol, Sequence, Type, Union
+from typing import Iterable, List, Optional, Protocol, Sequence, Type, Union
 
 from htp.errors import CaptureError, HTPError, InvalidModelError
 from htp.file.wire import Chunk
@@ -32,6 +32,7 @@ class Destination:
     A context manager: on leaving, the scratch folder is gone, whatever happened.
 
     Attributes:
+        path: the file, absolute; None when ``f`` is not a path.
         folder: folder of the written file, where its data files lie; None when there is none.
         scratch: the folder that torch may write to; nothing else writes there. None when ``f`` is
             not a path.
@@ -42,12 +43,14 @@ class Destination:
         self._file: Optional[Writable] = None
         self._target: Optional[str] = None
         self.scratch: Optional[str] = None
+        self.path: Optional[str] = None
         self.folder: Optional[str] = None
         self.scratch_path: Optional[str] = None
         if f is None:
             return
         if isinstance(f, (str, os.PathLike)):
             self._target = _checked_target(os.fspath(f))
+            self.path = os.path.abspath(f)
             self.folder = os.path.dirname(self._target)
         elif callable(getattr(f, "write", None)):
             self._file = f
@@ -71,6 +74,12 @@ class Destination:
     ) -> None:
         if self.scratch is not None:
             _remove(self.scratch)
+
+    def beside(self) -> List[str]:
+        """The data files that torch wrote."""
+        names = os.listdir(self.scratch) if self.scratch is not None else []
+        paths = [os.path.join(self.scratch or "", name) for name in names]
+        return [path for path in paths if path != self.scratch_path]
 
     def commit(self, chunks: Sequence[Chunk]) -> None:
         """Put the model, and the data files that torch wrote beside it, in their place.

@@ -28,3 +28,7 @@ class ExampleBackend:
     def listen(self) -> ContextManager[Listener]:
         """Listen until the context ends."""
         return self._mechanism.listen()
+
+    def listener(self) -> Listener:
+        """What hears only the exports that it is given to run."""
+        return self._mechanism.listener()

@@ -7,6 +7,7 @@ uses is torch's business, and both look alike from outside.
 from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
+from htp.graph.memory import bodies, nodes_below, walk
 from htp.graph.records import GraphRecord, NodeRecord
 from htp.scope import Owner
 
@@ -24,33 +25,9 @@ MARK = "pkg.htp.from."
 """Prefix of the metadata keys that mark nodes while torch optimises. The node's number follows."""
 
 
-def bodies(node: Any) -> Iterator[Any]:
-    """The nested graphs of an IR node, in the order of its attributes."""
-    for attribute in node.attributes.values():
-        kind = getattr(attribute.type, "name", "")
-        if kind == "GRAPH" and attribute.value is not None:
-            yield attribute.value
-        elif kind == "GRAPHS" and attribute.value is not None:
-            yield from attribute.value
-
-
-def _nodes(graph: Any, parent: Any) -> Iterator[Tuple[Any, Any]]:
-    for node in graph:
-        yield node, parent
-        for body in bodies(node):
-            yield from _nodes(body, node)
-
-
-def walk(model: Any) -> Iterator[Tuple[Any, Any]]:
-    """Every node of an IR model with the node that encloses it, in document order."""
-    yield from _nodes(model.graph, None)
-    for function in model.functions.values():
-        yield from _nodes(function, None)
-
-
 def walk_function(function: Any) -> Iterator[Any]:
     """Every node of a function's body."""
-    for node, _ in _nodes(function, None):
+    for node, _ in nodes_below(function):
         yield node
 
 

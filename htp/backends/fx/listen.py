@@ -19,13 +19,12 @@ from typing import Any, Iterator, List, Optional
 
 from htp import torch_release
 from htp.backends.base import Heard, Listener, Where
+from htp.backends.common.entrances import ENTRANCES
 from htp.backends.common.patching import PatchPoint, installed, missing
 from htp.backends.fx.points import BUILDING, TRACING, lacking
 from htp.backends.fx.watch import Watch
 
 __all__ = ["FxBackend"]
-
-_EXPORTERS = ("torch.onnx._internal.exporter._compat", "torch.onnx._internal.exporter")
 
 
 class FxBackend:
@@ -43,9 +42,13 @@ class FxBackend:
     @contextlib.contextmanager
     def listen(self) -> Iterator[Listener]:
         """Hear every export by ``torch.export`` until the context ends."""
-        listener = FxListener()
+        listener = self.listener()
         with installed(_ENTRANCE, listener):
             yield listener
+
+    def listener(self) -> "FxListener":
+        """Hears the exports that it is given to run."""
+        return FxListener()
 
 
 class FxListener:
@@ -64,8 +67,8 @@ class FxListener:
         """What the export is busy with, or where it failed."""
         return self._latest.where() if self._latest is not None else Where()
 
-    def hear(self, export: Any, *args: Any, **kwargs: Any) -> Any:
-        """Record one export by torch's function ``export``."""
+    def hear(self, export: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """Record one export by torch's function ``export``, and return what that returns."""
         model = args[0] if args else kwargs.get("model")
         self._latest = watch = Watch(model)
         with _patched(watch):
@@ -91,7 +94,7 @@ def _around_export(listener: FxListener, export: Any) -> Any:
     return export_compat
 
 
-_ENTRANCE = (PatchPoint("export_compat", _EXPORTERS, _around_export),)
+_ENTRANCE = (PatchPoint(*ENTRANCES["fx"], _around_export),)
 """The function that every export of this exporter goes through, whoever asks for it."""
 
 

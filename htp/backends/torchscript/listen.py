@@ -45,13 +45,17 @@ class TorchScriptBackend:
     @contextmanager
     def listen(self) -> Iterator[Listener]:
         """Hear every export by the TorchScript exporter until the context ends."""
-        listener = TorchScriptListener()
+        listener = self.listener()
         try:
             with installed(entrance(_around_export), listener):
                 yield listener
         except Exception as error:
             let_go(error)  # once more: now the frames outside of the entrance have ended as well
             raise
+
+    def listener(self) -> "TorchScriptListener":
+        """Hears the exports that it is given to run."""
+        return TorchScriptListener()
 
 
 class TorchScriptListener:
@@ -69,6 +73,21 @@ class TorchScriptListener:
     def where(self) -> Where:
         """What the export is busy with, or where it failed."""
         return self._recorder.where() if self._recorder else Where()
+
+    def hear(self, export: Any, /, model: Any, *args: Any, **kwargs: Any) -> Any:
+        """Record one export by torch's function ``export``, and return what that returns."""
+        if _failed:
+            # Frames that hold each other hold parts of the dead graph until they are collected, and
+            # an object of a new graph at the same address would be taken for a dead one's.
+            _failed.clear()
+            gc.collect()
+        try:
+            with self.hearing(model):
+                return export(model, *args, **kwargs)
+        except Exception as error:
+            let_go(error)
+            _failed.append(True)
+            raise
 
     @contextmanager
     def hearing(self, model: Any) -> Iterator[None]:
@@ -125,18 +144,7 @@ _failed: List[bool] = []
 
 
 def _around_export(listener: TorchScriptListener, export: Any) -> Any:
-    def _export(model: Any, *args: Any, **kwargs: Any) -> Any:
-        if _failed:
-            # Frames that hold each other hold parts of the dead graph until they are collected, and
-            # an object of a new graph at the same address would be taken for a dead one's.
-            _failed.clear()
-            gc.collect()
-        try:
-            with listener.hearing(model):
-                return export(model, *args, **kwargs)
-        except Exception as error:
-            let_go(error)
-            _failed.append(True)
-            raise
+    def _export(*args: Any, **kwargs: Any) -> Any:
+        return listener.hear(export, *args, **kwargs)
 
     return _export

@@ -7,15 +7,17 @@ https://github.com/pytorch/pytorch/blob/v2.0.1/torch/onnx/utils.py (``_optimize_
 
 from typing import Any, Callable, Iterator, Tuple
 
+from htp.backends.common.entrances import ENTRANCES
 from htp.backends.common.patching import PatchPoint
 from htp.backends.torchscript.recorder import Recorder
 from htp.backends.torchscript.scopes import TraceModuleMap, watched_call
 
 __all__ = ["PASSES", "POINTS", "UTILS", "entrance"]
 
-UTILS = ("torch.onnx._internal.torchscript_exporter.utils", "torch.onnx.utils")
-"""Where the exporter stands; the newer place first:
-https://github.com/pytorch/pytorch/pull/161323"""
+_ENTRANCE = ENTRANCES["torchscript"]
+
+UTILS = _ENTRANCE.holders
+"""Where the exporter stands."""
 
 PASSES = ("torch._C", *UTILS, "torch.onnx")
 """Where the passes stand; the exporter imports some of them by name."""
@@ -23,7 +25,7 @@ PASSES = ("torch._C", *UTILS, "torch.onnx")
 
 def entrance(around: Callable[[Any, Any], Any]) -> Tuple[PatchPoint, ...]:
     """The function that every export of this exporter goes through, whoever asks for it."""
-    return (PatchPoint("_export", UTILS, around),)
+    return (PatchPoint(_ENTRANCE.name, UTILS, around),)
 
 
 def _stand_in(recorder: Recorder, plain: Any) -> TraceModuleMap:
