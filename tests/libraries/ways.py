@@ -129,7 +129,7 @@ WAYS = [
     _script("timm", "dynamo", "timm_export.py", package="timm", exporter="fx", torch=">=2.5"),
     _script(*("keras", "fixed", "keras_export.py"), package="keras", exporter="fx", exports=("",)),
     _script("keras", "dynamic", "keras_export.py", package="keras"),
-    _script("adapter", "open_file", "adapter_export.py"),
+    _script("adapter", "open_file", "adapter_export.py", exports=("",)),
     _child("spawn"),
     _child("fork"),
 ]

@@ -15,6 +15,7 @@ inner = keras.layers.Conv2D(4, 3, activation="relu", name="convolution")(images)
 inner = keras.layers.BatchNormalization(name="norm")(inner)
 inner = keras.layers.GlobalAveragePooling2D(name="pool")(inner)
 model = keras.Model(images, keras.layers.Dense(4, name="head")(inner))
+model(keras.random.normal((2, 8, 8, 3)))  # Keras wants to have seen a call
 shape = keras.InputSpec(shape=(2, 8, 8, 3), dtype="float32", name="images")
 
 
