@@ -9,11 +9,14 @@ import inspect
 import threading
 import warnings
 from contextlib import ExitStack, contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
-from htp import guest, registry, turns
+from htp import registry, turns
 from htp.backends.common import entrances
 from htp.exported import Exported
+
+if TYPE_CHECKING:
+    from htp.guest import Export
 
 __all__ = ["tagging"]
 
@@ -88,9 +91,11 @@ def _around(
     latest = None if turns.is_ours() else _contexts.latest()
     if latest is None:
         return plain(*args, **kwargs)
+    from htp.guest import Export  # only now: most processes never export
+
     with turns.turn():
         try:
-            export = guest.Export(exporter, plain, args, kwargs, latest[1])
+            export = Export(exporter, plain, args, kwargs, latest[1])
         except Exception:  # f is a path that cannot tell its name: torch says so
             return plain(*args, **kwargs)
         outer = getattr(_running, "innermost", None)
@@ -106,7 +111,7 @@ def _around(
     return result
 
 
-def _tell(export: guest.Export) -> None:
+def _tell(export: "Export") -> None:
     exported = export.exported
     turns.tell(exported)
     if not exported.tagged and export.warn:

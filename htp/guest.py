@@ -167,7 +167,8 @@ class Export:
         except BaseException as error:
             self._torch.error = None  # an error that is held holds parts of torch's dead graph
             self._call.theirs.hand_over()
-            self._say_where(error)
+            if self._listener is not None and isinstance(error, Exception):
+                _say_where(error, self._where())
             raise
         if self.inner:
             self._guarded(self._take_inner)
@@ -226,10 +227,12 @@ class Export:
             coverage = load(path).coverage
             self.exported = replace(self.exported, coverage=coverage, nodes=coverage.total)
 
-    def _say_where(self, error: BaseException) -> None:
-        """Say beside torch's own error which module call it arose in."""
-        if self._listener is not None and isinstance(error, Exception):
-            say_where(error, self._listener)
+    def _where(self) -> Where:
+        """What torch was busy with when it failed."""
+        try:
+            return self._listener.where() if self._listener is not None else Where()
+        except Exception:  # the error that is passing through is somebody else's, and comes first
+            return Where()
 
 
 def _tagged(heard: Heard, theirs: Theirs, program: Any, backend: str) -> Coverage:
@@ -257,19 +260,17 @@ def _tagged(heard: Heard, theirs: Theirs, program: Any, backend: str) -> Coverag
     return Coverage.of(tag for node, tag in nodes if id(node) not in unused)
 
 
-def say_where(error: Exception, listener: Listener) -> None:
-    """Add to torch's own error, and to standard error, where in the model it arose."""
-    try:
-        text = told(listener.where())
-        if text and hasattr(error, "add_note"):
-            error.add_note(text)
-        if text:
-            turns.say(text)
-    except Exception:  # the error that is passing through is somebody else's, and comes first
+def _say_where(error: Exception, where: Where) -> None:
+    """Say on torch's own error, and on standard error, where in the model it arose."""
+    text = _told(where)
+    if not text:
         return
+    if hasattr(error, "add_note"):
+        error.add_note(text)
+    turns.say(text)
 
 
-def told(where: Where) -> str:
+def _told(where: Where) -> str:
     """In one line, what an export was busy with; "" where nothing is known."""
     stack = where.converting or where.running
     if not stack:

@@ -82,9 +82,16 @@ def tell(exported: Exported) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line on standard error, if there is any; an export must not fail for it."""
+    """Print a line on standard error, if there is any; an export must not fail for it.
+
+    What a terminal would obey is written out: names of files and modules hold anything.
+    """
+    safe = (
+        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for one in text
+    )
     with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{''.join(safe)}\n")
 
 
 def _begin_anew() -> None:

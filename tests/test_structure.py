@@ -21,7 +21,10 @@ ROOMS = {
     # the command line is as thin as it is because all that it does is called
     "htp.__main__": ("htp.cli",),
     # parses, calls, prints
-    "htp.cli": ("htp", "htp.export", "htp.registry", "htp.tagged", "htp.tree", "htp.file", *LEAVES),
+    "htp.cli": (
+        *("htp", "htp.export", "htp.drop_in", "htp.turns", "htp.exported", "htp.registry"),
+        *("htp.tagged", "htp.tree", "htp.file", *LEAVES),
+    ),
     # the suite uses HTP as its users do, through the door, and hears backends as export does
     "htp.testing": (
         "htp",

@@ -2,12 +2,13 @@
 
 import json
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 import click
 
 from htp import registry, torch_release, version
 from htp.cli.doctor import examine, print_report
+from htp.cli.run import run_command
 from htp.cli.source import export_arguments
 from htp.cli.terminal import Commands, console, quiet_torch, working
 from htp.cli.tree import as_json as tree_json
@@ -113,6 +114,30 @@ def _size(count: float) -> str:
             return f"{count:.3g} {unit}"
         count /= 1000
     return f"{count:.3g} GB"
+
+
+@app.command(
+    short_help="Run a command with every export in it tagged.",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@BACKEND
+@click.option("--children", is_flag=True, help="Follow the Python processes that it starts, too.")
+@click.argument("command", metavar="-- COMMAND ...", nargs=-1, type=click.UNPROCESSED)
+def run(backend: Optional[str], children: bool, command: Tuple[str, ...]) -> None:
+    r"""Run a command, and tag whatever it exports to ONNX.
+
+    COMMAND is a console script of this Python, the file of a script, or -m and a module, with its
+    arguments. It runs in this process as it would by itself. In the end each export is listed on
+    standard error; the exit status is the command's.
+
+    \b
+    Examples:
+      htp run -- optimum-cli export onnx --model bert-base-uncased bert/
+      htp run --children -- -m my_package.export model.onnx
+    """
+    if not command:
+        raise click.UsageError("Say which command: htp run -- COMMAND ...")
+    run_command(command, backend, children)
 
 
 @app.command(short_help="Show the module tree with node counts.")

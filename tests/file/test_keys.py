@@ -208,7 +208,9 @@ def test_a_fingerprint_tells_exports_apart(tmp_path):
     ]
     for content in (b"", b"1" * 50000, b"2" * 50000):
         (tmp_path / "weights.bin").write_bytes(content)
-        others.append(origin.fingerprint("{}", model(1), [str(path) for path in tmp_path.iterdir()]))
+        others.append(
+            origin.fingerprint("{}", model(1), [str(path) for path in tmp_path.iterdir()])
+        )
     assert others[4] == one
     del others[4]
     assert len({one, *others}) == 1 + len(others)
