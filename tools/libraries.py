@@ -145,15 +145,18 @@ def _remarks(way: Way, path: str) -> str:
     if failed and failed.startswith(_WITHOUT_HTP):
         return "not run: the library by itself fails here" + failed[len(_WITHOUT_HTP) :]
     said = [f"fails: {failed}"] if failed else []
-    if path in way["rewritten"]:
-        said.append(way["rewritten"][path])
+    name = path.rpartition("/")[2]
+    if name in way["rewritten"]:
+        said.append(way["rewritten"][name])
         said += [
             f"{one['nodes']} of {one['nodes']} nodes were tagged when it was exported"
             for one in way.get("exports", [])
-            if one["path"] == path and one["tagged"]
+            if one["path"] == name and one["tagged"]
         ]
     if way["dated"]:
         said.append(f"compared without the `{way['dated']}` that the library writes")
+    if way["seeded"] and name in way["rewritten"]:
+        said.append("compared with one seed for hashes, since the library goes through sets")
     if way["untagged"]:
         said.append(f"told as untagged: {way['untagged']}")
     return "; ".join(said).replace("|", "\\|") or "-"

@@ -89,6 +89,7 @@ def row_of(way):
         "exporter": way.exporter,
         "rewritten": dict(way.rewritten),
         "dated": way.dated,
+        "seeded": way.seeded,
         "untagged": way.untagged,
         "tests": 0,
     }

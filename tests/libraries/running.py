@@ -7,14 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Set
 
 import onnx
 
 import htp
 from libraries.ways import SCRIPTS, Way
 
-__all__ = ["Run", "Runs", "counts", "same", "stripped"]
+__all__ = ["Run", "Runs", "counts", "owners", "same", "stripped"]
 
 RECORDER = str(SCRIPTS.parent / "recorder.py")
 PATIENCE = 900
@@ -114,6 +114,8 @@ class Runs:
             "YOLO_AUTOINSTALL": "false",
             "PYTHONIOENCODING": "utf-8",
         }
+        if self._way.seeded:
+            environment["PYTHONHASHSEED"] = "0"
         home.mkdir(exist_ok=True)
         return subprocess.run(
             command,
@@ -160,3 +162,8 @@ def counts(path: Path) -> Dict[str, int]:
     """The nodes of a file, and how many of them have an owner."""
     coverage = htp.load(path).coverage
     return {"nodes": coverage.total, "tagged": coverage.total - coverage.unknown}
+
+
+def owners(path: Path) -> Set[str]:
+    """The modules that own nodes of a file."""
+    return {tag.path for _, tag in htp.load(path).nodes()}

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from libraries.running import Runs, counts, same
+from libraries.running import Runs, counts, owners, same
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,16 @@ def test_htp_run_tags_every_node(way, run, record_property):
     record_property("files", found)
     for path, count in found.items():
         assert count["nodes"]
-        if os.path.basename(path) not in way.rewritten and not way.untagged:
-            assert count["tagged"] == count["nodes"], path
+        every = not way.untagged and os.path.basename(path) not in way.rewritten
+        assert (count["tagged"] == count["nodes"]) == every, path
+
+
+def test_htp_run_names_the_modules(way, run):
+    kept = [path for path in run.models if path.endswith(".onnx")]
+    kept = [path for path in kept if os.path.basename(path) not in way.rewritten]
+    found = set().union(*(owners(run.folder / path) for path in kept))
+    if kept and not way.untagged:
+        assert set(way.owners) <= found, sorted(found)
 
 
 def test_htp_run_lists_every_export(way, run):

@@ -14,7 +14,10 @@ SCRIPTS = Path(__file__).resolve().parent / "scripts"
 DROPS = "drops the nodes' metadata"
 OPTIMUM = ("optimum-cli", "export", "onnx", "--model")
 WITH_PAST = ("decoder_model.onnx", "decoder_with_past_model.onnx")
-MERGED = {"decoder_model_merged.onnx": "optimum makes this file of two exported ones"}
+DECODERS = {
+    **dict.fromkeys(WITH_PAST, "optimum adds a node for the tied weights"),
+    "decoder_model_merged.onnx": "optimum makes this file of two exported ones",
+}
 
 
 class Way(NamedTuple):
@@ -27,10 +30,13 @@ class Way(NamedTuple):
         package: whose version is told; "" where the script only does what a library does.
         exporter: which exporter of torch's the library ends at.
         exports: the name of the file that each export writes, in order; "" for one in memory.
+        owners: modules that must own nodes of the files.
         setup: a script that is run before, by itself, to make what the command reads.
         options: of ``htp run``.
         torch: for which releases it is.
         rewritten: files that the library makes after the export, and what that does to tags.
+        seeded: whether what the library writes depends on the order of a set: all runs are given the
+            same seed for hashes.
         dated: a key of the model's metadata that the library writes the time of day into.
         untagged: what HTP says of an export that it cannot tag.
     """
@@ -41,10 +47,12 @@ class Way(NamedTuple):
     package: str = ""
     exporter: str = "torchscript"
     exports: Tuple[str, ...] = ("model.onnx",)
+    owners: Tuple[str, ...] = ()
     setup: Tuple[str, ...] = ()
     options: Tuple[str, ...] = ()
     torch: str = ""
     rewritten: Mapping[str, str] = MappingProxyType({})
+    seeded: bool = False
     dated: str = ""
     untagged: str = ""
 
@@ -92,31 +100,48 @@ def _optimum(model: str, task: str, *exports: str, **more: object) -> Way:
 
 def _yolo(name: str, **more: object) -> Way:
     made = {"package": "ultralytics", "exports": ("yolov8n.onnx",), "dated": "date"}
-    return _script("ultralytics", name, "ultralytics_export.py", **made, **more)
+    owners = ("model.2.m.0.cv1.conv", "model.22")
+    return _script("ultralytics", name, "ultralytics_export.py", owners=owners, **made, **more)
 
 
 def _lightning(name: str, **more: object) -> Way:
-    return _script("lightning", name, "lightning_export.py", package="lightning", **more)
+    made = {"package": "lightning", "owners": ("body.0", "body.1", "head")}
+    return _script("lightning", name, "lightning_export.py", **made, **more)
 
 
 def _child(name: str) -> Way:
-    return Way("children", name, ("deploy.py", name), options=("--children",))
+    made = {"options": ("--children",), "owners": ("backbone.0", "backbone.1", "head")}
+    return Way("children", name, ("deploy.py", name), **made)  # type: ignore[arg-type]
 
+
+TIMM = {"package": "timm", "owners": ("conv1", "layer2.0.downsample.0", "layer4.1.conv2", "fc")}
+KERAS = {"package": "keras", "owners": ("_layers.1", "_layers.2", "_layers.4")}
 
 WAYS = [
-    _optimum("bert", "feature-extraction", "model.onnx"),
-    _optimum("llama", "text-generation-with-past", "model.onnx"),
+    _optimum(
+        *("bert", "feature-extraction", "model.onnx"),
+        owners=("encoder.layer.1.attention.self.query", "embeddings.LayerNorm"),
+    ),
+    _optimum(
+        *("llama", "text-generation-with-past", "model.onnx"),
+        owners=("model.layers.1.self_attn.q_proj", "lm_head"),
+    ),
     _optimum(
         *("t5", "text2text-generation-with-past", "encoder_model.onnx", *WITH_PAST),
-        rewritten=MERGED,
+        owners=("block.1.layer.0.SelfAttention.q", "decoder.block.1.layer.1.EncDecAttention.q"),
+        rewritten=DECODERS,
+        seeded=True,
     ),
     _optimum(
         *("whisper", "automatic-speech-recognition-with-past", "encoder_model.onnx", *WITH_PAST),
-        rewritten=MERGED,
+        owners=("layers.1.self_attn.q_proj", "model.decoder.layers.1.encoder_attn.q_proj"),
+        rewritten=DECODERS,
+        seeded=True,
     ),
     _script(
         *("optimum", "backend", "sentence_transformers_export.py"),
         package="sentence-transformers",
+        owners=("encoder.layer.1.attention.self.query", "embeddings.LayerNorm"),
         setup=("make_transformers.py", "sentence"),
     ),
     _yolo("plain"),
@@ -125,11 +150,15 @@ WAYS = [
     _lightning("memory", exports=("",)),
     _lightning("dynamo", exporter="fx", exports=("",), torch=">=2.5"),
     _lightning("dynamo_path", exporter="fx", torch=">=2.5"),
-    _script("timm", "torchscript", "timm_export.py", package="timm"),
-    _script("timm", "dynamo", "timm_export.py", package="timm", exporter="fx", torch=">=2.5"),
-    _script(*("keras", "fixed", "keras_export.py"), package="keras", exporter="fx", exports=("",)),
-    _script("keras", "dynamic", "keras_export.py", package="keras"),
-    _script("adapter", "open_file", "adapter_export.py", exports=("",)),
+    _script("timm", "torchscript", "timm_export.py", **TIMM),
+    _script("timm", "dynamo", "timm_export.py", exporter="fx", torch=">=2.5", **TIMM),
+    _script("keras", "fixed", "keras_export.py", exporter="fx", exports=("",), **KERAS),
+    _script("keras", "dynamic", "keras_export.py", **KERAS),
+    _script(
+        *("adapter", "open_file", "adapter_export.py"),
+        exports=("",),
+        owners=("model.backbone.0", "model.head"),
+    ),
     _child("spawn"),
     _child("fork"),
 ]
