@@ -35,7 +35,7 @@ class Way(NamedTuple):
         options: of ``htp run``.
         torch: for which releases it is.
         rewritten: files that the library makes after the export, and what that does to tags.
-        seeded: whether what the library writes depends on the order of a set: all runs are given the
+        seeded: whether the library goes through sets as they come: all runs are given the
             same seed for hashes.
         dated: a key of the model's metadata that the library writes the time of day into.
         untagged: what HTP says of an export that it cannot tag.
