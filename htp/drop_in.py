@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 
 from htp import registry, turns
 from htp.backends.common import entrances
+from htp.backends.common.unseen import is_counted, unseen
 from htp.exported import Exported
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def tagging(backend: Optional[str] = None) -> Iterator[List[Exported]]:
             _contexts.leave(token)
 
 
+@unseen
 def _around(
     exporter: str, plain: Callable[..., Any], args: Tuple[Any, ...], kwargs: Dict[str, Any]
 ) -> Any:
@@ -131,7 +133,7 @@ def _outside() -> int:
     """How far up the first function is that is neither HTP's nor torch's, seen from ``_warn``."""
     level, frame = 0, inspect.currentframe()
     while frame is not None and _is_inside(frame.f_globals.get("__name__", "")):
-        level, frame = level + 1, frame.f_back
+        level, frame = level + is_counted(frame), frame.f_back
     return level
 
 

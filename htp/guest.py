@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tup
 
 from htp import registry, turns
 from htp.backends.base import Heard, Listener, Where
+from htp.backends.common.unseen import unseen
 from htp.errors import CaptureError, HTPError
 from htp.exported import Exported
 from htp.file import encode, memory, wire
@@ -106,6 +107,7 @@ class _Torch:
         self.error: Optional[BaseException] = None
         self._result: Any = None
 
+    @unseen
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it, and keep what it gives."""
         try:
@@ -156,6 +158,7 @@ class Export:
         self._spec: Optional[BackendSpec] = None
         self.exported = Exported(self._call.model, self._call.theirs.path, exporter)
 
+    @unseen
     def run(self) -> Any:
         """Let torch export, tag what it wrote, and return what torch returns.
 
@@ -195,6 +198,7 @@ class Export:
         self.exported = replace(self.exported, backend=found.spec.name)
         self._listener = registry.load(found.spec).listener()
 
+    @unseen
     def _run(self) -> Any:
         torch, call = self._torch, self._call
         if self._listener is None:

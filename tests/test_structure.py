@@ -47,12 +47,12 @@ ROOMS = {
     # exports of others: stands where torch's exporters are entered, and knows no backend by name
     "htp.drop_in": (
         *("htp.guest", "htp.turns", "htp.exported", "htp.registry"),
-        *("htp.backends.common.entrances", *LEAVES),
+        *("htp.backends.common", *LEAVES),
     ),
     # one such export: listen, complete, write
     "htp.guest": (
         *("htp.turns", "htp.exported", "htp.registry", "htp.spec", "htp.backends.base"),
-        "htp.tagged",
+        *("htp.backends.common", "htp.tagged"),
         *("htp.file", "htp.graph", *LEAVES),
     ),
     # exports wait for each other, and those who ask are told of them

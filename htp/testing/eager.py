@@ -1,7 +1,8 @@
 """The truth, from an eager run that HTP has no part in.
 
 ``nn.Module.__call__`` is wrapped while the model runs once in plain PyTorch: that is what a module
-call is. Nothing here is shared with a capture backend, and no exporter is involved.
+call is. Of a class that has a ``__call__`` of its own, that is wrapped instead. Nothing here is
+shared with a capture backend, and no exporter is involved.
 """
 
 import contextlib
@@ -111,27 +112,33 @@ def watched(model: nn.Module) -> Iterator[_Watch]:
     """Record every call of the model's modules that this thread makes."""
     watch = _Watch(model)
     thread = threading.get_ident()
-    original: Any = nn.Module.__call__
+    modules = [module for _, module in modules_of(model)]
+    kinds = {type(m) for m in modules if type(m).__call__ is not nn.Module.__call__}
 
-    def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if id(module) not in watch.names or threading.get_ident() != thread:
-            return original(module, *args, **kwargs)
-        watch.enter(module)
-        try:
-            return original(module, *args, **kwargs)
-        finally:
-            watch.active.pop()
+    def noted(kind: Any, original: Any) -> Any:
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            elsewhere = id(module) not in watch.names or threading.get_ident() != thread
+            if elsewhere or kind is not (type(module) if type(module) in kinds else nn.Module):
+                return original(module, *args, **kwargs)
+            watch.enter(module)
+            try:
+                return original(module, *args, **kwargs)
+            finally:
+                watch.active.pop()
 
-    marked = [module for _, module in modules_of(model) if isinstance(module, Marked)]
-    nn.Module.__call__ = call
-    for module in marked:
-        module.log = watch.log
-    try:
-        yield watch
-    finally:
-        nn.Module.__call__ = original
+        return call
+
+    marked = [module for module in modules if isinstance(module, Marked)]
+    with contextlib.ExitStack() as stack:
+        for kind in (*kinds, nn.Module):
+            own = vars(kind).get("__call__")
+            back = (delattr, kind, "__call__") if own is None else (setattr, kind, "__call__", own)
+            stack.callback(*back)
+            kind.__call__ = noted(kind, kind.__call__)
         for module in marked:
-            module.__dict__.pop("log", None)
+            module.log = watch.log
+            stack.callback(module.__dict__.pop, "log", None)
+        yield watch
 
 
 def truth_of(case: Case) -> Truth:

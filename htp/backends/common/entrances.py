@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
 from htp.backends.common.patching import replaced
+from htp.backends.common.unseen import unseen
 
 __all__ = ["ENTRANCES", "Around", "Entrance", "watched"]
 
@@ -82,6 +83,7 @@ class _Doors:
         self._around = around
         self._patches = patches
         self._plain: Dict[Any, Any] = {}
+        self._doors: Dict[Any, Any] = {}
 
     def hang(self, module: str) -> None:
         """Replace the entrances that a module holds, which has been imported."""
@@ -98,14 +100,17 @@ class _Doors:
         if found in self._plain:  # taken from another holder, by its name
             self._patches.callback(setattr, holder, name, self._plain[found])
             return
-        door = self._door(exporter, found)
-        self._plain[door] = found
+        door = self._doors.get(found)  # one for both that hold it: a listener looks for that
+        if door is None:
+            door = self._doors[found] = self._door(exporter, found)
+            self._plain[door] = found
         self._patches.enter_context(replaced(holder, name, door))
 
     def _door(self, exporter: str, plain: Any) -> Any:
         around = self._around
 
         @functools.wraps(plain)
+        @unseen
         def door(*args: Any, **kwargs: Any) -> Any:
             return around(exporter, plain, args, kwargs)
 

@@ -21,6 +21,8 @@ from htp import torch_release
 from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.entrances import ENTRANCES
 from htp.backends.common.patching import PatchPoint, installed, missing
+from htp.backends.common.unseen import unseen
+from htp.backends.fx.overriding import OVERRIDING
 from htp.backends.fx.points import BUILDING, TRACING, lacking
 from htp.backends.fx.watch import Watch
 
@@ -67,6 +69,7 @@ class FxListener:
         """What the export is busy with, or where it failed."""
         return self._latest.where() if self._latest is not None else Where()
 
+    @unseen
     def hear(self, export: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Record one export by torch's function ``export``, and return what that returns."""
         model = args[0] if args else kwargs.get("model")
@@ -82,7 +85,7 @@ class FxListener:
 def _patched(watch: Watch) -> Iterator[None]:
     with contextlib.ExitStack() as patches:
         watch.guard(watch.prepare)
-        points = (*TRACING, *BUILDING) if watch.is_module else BUILDING
+        points = (*TRACING, *OVERRIDING, *BUILDING) if watch.is_module else BUILDING
         watch.guard(patches.enter_context, installed(points, watch))
         yield
 
@@ -110,5 +113,5 @@ def _missing() -> Optional[str]:
             return (
                 f"torch.onnx.export(dynamo=True) needs the package {module!r}: pip install {module}"
             )
-    name = next(iter(missing(_ENTRANCE)), None) or lacking()
+    name = next(iter(missing((*_ENTRANCE, *OVERRIDING))), None) or lacking()
     return f"torch {torch_release.TORCH} lacks {name}" if name else None

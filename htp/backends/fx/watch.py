@@ -8,12 +8,14 @@ from htp import torch_release
 from htp.backends.base import Where
 from htp.backends.common.align import align
 from htp.backends.common.modules import ModuleNames
+from htp.backends.common.overriding import overrides
 from htp.backends.fx import ends
 from htp.backends.fx.calls import CallTracker
 from htp.backends.fx.faults import Faults
 from htp.backends.fx.ir import MARK, walk
 from htp.backends.fx.marks import Marks, taken_off, without
 from htp.backends.fx.meta import KEY, Attempt, Call, is_body, node_of_line
+from htp.backends.fx.overriding import OverridingCalls
 from htp.backends.fx.parameters import ParameterNames
 from htp.backends.fx.reading import ReadValues
 from htp.backends.fx.stack import StackReader
@@ -50,12 +52,14 @@ class Watch:
         reading: follows what dynamo reads.
         views: follows the views that torch computes once more.
         values: follows what the calls took and returned.
+        overriding: sees calls of modules that have a ``__call__`` of their own.
         converting: the FX node that is being converted to ONNX.
     """
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self.thread = get_ident()
+        self.overriding = OverridingCalls(self)
         self._forget()
         self.converting: Any = None
         self._faults = Faults()
@@ -91,6 +95,7 @@ class Watch:
         if self.is_module:
             names = ModuleNames(self.model)
             self.calls.follow(self.model, names)
+            self.overriding.follow(self.model)
             self._parameters.of_module(names)
         else:
             self._parameters.of_program(self.model)
@@ -98,8 +103,18 @@ class Watch:
 
     # While torch traces.
 
-    def enter(self, tracer: Any, module: Any, args: Any, kwargs: Any) -> _Run:
-        """A module begins to run."""
+    def enter(self, tracer: Any, module: Any, args: Any, kwargs: Any, found: bool = False) -> _Run:
+        """A module begins to run.
+
+        Args:
+            tracer: what traces it.
+            module: the module.
+            args: what it takes.
+            kwargs: likewise.
+            found: whether this is the ``__call__`` that its class finds, where that has one.
+        """
+        if not found and self.calls.is_innermost(module) and overrides(module):
+            return _Run(None, None, tracer)  # its own leads here: it is the same call
         if is_body(module):
             self.calls.enter_body()
             self.values.lose(module.graph.nodes)

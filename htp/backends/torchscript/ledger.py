@@ -47,6 +47,7 @@ class Ledger:
         merged: owners of the equal operations that were merged into the one that computes a value.
         shared: further calls that a value stands for, made for a merged operation.
         fused: owners of the operations that were fused into the one that computes a value.
+        misled: by a value whose operation has the scope of another call: the stack of that scope.
     """
 
     def __init__(self, log: CallLog) -> None:
@@ -55,6 +56,7 @@ class Ledger:
         self.merged: Dict[str, List[Stack]] = {}
         self.shared: Dict[str, Tuple[ModuleCall, ...]] = {}
         self.fused: Dict[str, List[Stack]] = {}
+        self.misled: Dict[str, Stack] = {}
 
     def noted(self, names: Iterable[str]) -> Optional[Stack]:
         """What was noted of the first value that anything was noted of."""
@@ -88,6 +90,7 @@ class Ledger:
         """The graph was copied: values have other numbers now."""
         self.owners = {numbers[n]: owner for n, owner in self.owners.items() if n in numbers}
         self.shared = {numbers[n]: calls for n, calls in self.shared.items() if n in numbers}
+        self.misled = {numbers[n]: scope for n, scope in self.misled.items() if n in numbers}
 
     def inherit(self, change: Change) -> None:
         """New nodes keep the owner of what they replaced.
@@ -100,6 +103,24 @@ class Ledger:
         for head, owner in heads.items():
             for name in change.behind(head, self.owners):
                 self.owners.setdefault(name, owner)
+        self._follow_scopes(change)
+
+    def _follow_scopes(self, change: Change) -> None:
+        """Torch gives a new node the scope of the operation that it makes it for.
+
+        before: ``%b = Constant();  %c = Mul(%a, %b), scope: root``, and noted: a hook of ``m``
+        after:  ``%n = Constant(), scope: root;  %c = Mul(%a, %n)``, and ``%n`` is of ``m`` as well.
+        """
+        pending = [name for name in self.misled if name in change.makers]
+        for name in pending:  # grows while it is walked
+            scope, owner = self.misled[name], self.owners.get(name)
+            for read in change.makers[name].inputs:
+                maker = change.makers.get(read)
+                if maker is None or read in change.made or read in self.owners or not owner:
+                    continue
+                if maker.owner and maker.owner.stack == scope:
+                    self.owners[read], self.misled[read] = owner, scope
+                    pending.append(read)
 
     def read(self, graph: Any) -> GraphRecord:
         """A graph as it stands, values named by their numbers."""
@@ -114,7 +135,12 @@ class Ledger:
             reads = [number(value) for value in inputs(node)]
             if kind == _CONSTANT and node.mustBeNone():
                 nones.update(names)
-            stack = self.noted(names) or self.log.stack(node.scopeName())
+            stack = self.noted(names)
+            if not stack or self.log.marked:
+                scope = self.log.stack(node.scopeName())
+                if stack and scope and scope != stack:
+                    self.misled.update((name, scope) for name in names)
+                stack = stack or scope
             record.nodes.append(
                 NodeRecord(
                     kind,

@@ -14,8 +14,10 @@ from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.faults import without_frames
 from htp.backends.common.modules import ModuleNames
 from htp.backends.common.patching import installed, missing
+from htp.backends.common.unseen import unseen
 from htp.backends.torchscript.assemble import assemble
 from htp.backends.torchscript.ir import let_go
+from htp.backends.torchscript.overriding import overriding_calls
 from htp.backends.torchscript.points import POINTS, entrance
 from htp.backends.torchscript.recorder import Recorder, failure
 from htp.backends.torchscript.scopes import CallLog
@@ -74,6 +76,7 @@ class TorchScriptListener:
         """What the export is busy with, or where it failed."""
         return self._recorder.where() if self._recorder else Where()
 
+    @unseen
     def hear(self, export: Any, /, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Record one export by torch's function ``export``, and return what that returns."""
         if _failed:
@@ -96,7 +99,8 @@ class TorchScriptListener:
         recorder = self._recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
-        with inside, installed(POINTS, recorder), outside, marked(model, recorder):
+        own = overriding_calls(model, recorder)
+        with inside, installed(POINTS, recorder), outside, marked(model, recorder), own:
             yield
         self._recorder = outer
         self._ended.append(HeardExport(model, recorder, taken))

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterator, Tuple
 from htp.backends.common.entrances import ENTRANCES
 from htp.backends.common.patching import PatchPoint
 from htp.backends.torchscript.recorder import Recorder
-from htp.backends.torchscript.scopes import TraceModuleMap, watched_call
+from htp.backends.torchscript.scopes import TraceModuleMap, watched_call, watched_function
 
 __all__ = ["PASSES", "POINTS", "UTILS", "entrance"]
 
@@ -51,6 +51,12 @@ def _around_call(recorder: Recorder, call: Any) -> Any:
     import torch
 
     return watched_call(call, recorder.log, torch)
+
+
+def _around_function(recorder: Recorder, call: Any) -> Any:
+    import torch
+
+    return watched_function(call, recorder.log, torch)
 
 
 def _around_optimizing(recorder: Recorder, optimize: Any) -> Any:
@@ -167,6 +173,7 @@ def _points() -> Iterator[PatchPoint]:
     yield PatchPoint("_trace_module_map", ("torch.jit._trace",), _stand_in)
     yield PatchPoint("_setup_trace_module_map", UTILS, _around_setup, needed=False)
     yield PatchPoint("__call__", ("torch.nn:Module",), _around_call)
+    yield PatchPoint("__call__", ("torch._C:ScriptFunction",), _around_function)
     yield PatchPoint("_optimize_graph", UTILS, _around_optimizing)
     # Passes that make nodes anew and, on old releases, without a scope.
     for name in (

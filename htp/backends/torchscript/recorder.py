@@ -99,7 +99,7 @@ class Recorder:
     @heard
     def before_optimizing(self, graph: Any) -> None:
         """The traced or inlined graph is about to be optimised."""
-        if self.log.hooked and isinstance(self.reader, ScopesFirst):
+        if self.log.marked and isinstance(self.reader, ScopesFirst):
             self._compare_every_pass()
         self.reader.begin(graph)
 

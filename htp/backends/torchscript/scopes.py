@@ -8,6 +8,15 @@ fills the map itself with ``class::variable``, and names nodes after the part be
 
 The scope begins behind the forward pre-hooks and ends before the forward hooks. What hooks compute
 belongs to the call as well, so calls of modules that have hooks are marked in the graph besides.
+
+A function that was scripted or traced before is one node of the trace, with the scope of the module
+that calls it, and torch puts the function's own nodes in its place, which have none. So such calls
+are marked as well:
+
+      = prim::Print[htp="1"]()                  scope: #htp0#::/#htp1#::a
+    %3 = aten::erf(%1)                          what the function does, which a called
+      = prim::Print[htp=""]()
+    %4 = aten::sigmoid(%3)                      scope: #htp0#::/#htp2#::b
 """
 
 import re
@@ -15,6 +24,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from htp.backends.common.faults import Faults
 from htp.backends.common.modules import ModuleNames, type_name
+from htp.backends.common.overriding import Watching, overrides
 from htp.backends.torchscript.markers import EXIT, marker
 from htp.scope import ModuleCall, Stack
 
@@ -28,7 +38,7 @@ class CallLog:
     Attributes:
         names: the paths of the model's modules.
         stacks: the stack of each call.
-        hooked: whether a module with hooks was called, whose call is marked in the graph.
+        marked: whether calls are marked in the graph: of modules with hooks, of scripted functions.
         faults: what went wrong in the recording of the export.
     """
 
@@ -40,7 +50,7 @@ class CallLog:
         self._modules: List[Any] = []
         self._failed: Stack = ()
         self._types: Dict[type, str] = {}
-        self.hooked = False
+        self.marked = False
         self.faults = Faults()
 
     def enter(self, module: Any, enclosing: Stack) -> int:
@@ -84,6 +94,14 @@ class CallLog:
         """The call that began last ends."""
         stack = self.stacks[self._running.pop()]
         self._failed = (self._failed or stack) if failed else ()
+
+    def innermost(self) -> Optional[int]:
+        """The token of the innermost call that is running; None when none is, or after a fault."""
+        return self._running[-1] if self._running and self.faults.first is None else None
+
+    def is_innermost(self, module: Any) -> bool:
+        """Whether the innermost call that is running is one of this module."""
+        return bool(self._running) and self._modules[self._running[-1]] is module
 
     def running(self) -> Stack:
         """The innermost call that is running; empty when none is."""
@@ -155,33 +173,77 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
     has_hooks = _hooks_of(torch.nn.modules.module)
     tracing_state = torch._C._get_tracing_state
 
-    def marked_call(graph: Any, token: int, module: Any, args: Any, kwargs: Any) -> Any:
-        log.hooked = True
-        graph.insertNode(marker(graph, str(token)))
-        try:
-            return call(module, *args, **kwargs)
-        finally:
-            graph.insertNode(marker(graph, EXIT))
-
     def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
         state = tracing_state()
         if state is None or module not in log.names:
             return call(module, *args, **kwargs)
-        token = log.begin(module)
-        if token is None:
-            return call(module, *args, **kwargs)
-        failed = True
-        try:
-            if has_hooks(module):
-                result = marked_call(state.graph(), token, module, args, kwargs)
-            else:
-                result = call(module, *args, **kwargs)
-            failed = False
-            return result
-        finally:
-            log.end(failed)
+        if log.is_innermost(module) and overrides(module):
+            return call(module, *args, **kwargs)  # by a __call__ of the class's own
+        graph = state.graph() if has_hooks(module) else None
+        return _noted(log, graph, module, call, args, kwargs)
 
     return __call__
+
+
+def watched_overriding(log: CallLog, torch: Any) -> Watching:
+    """What runs the calls of modules that have a ``__call__`` of their own.
+
+    Their scope begins where that reaches the plain one, if it does, so they are marked as well.
+    """
+    tracing_state = torch._C._get_tracing_state
+
+    def run(module: Any, own: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        state = tracing_state()
+        if state is None or module not in log.names:
+            return own(module, *args, **kwargs)
+        return _noted(log, state.graph(), module, own, args, kwargs)
+
+    return run
+
+
+def _noted(
+    log: CallLog, graph: Any, module: Any, call: Callable[..., Any], args: Any, kwargs: Any
+) -> Any:
+    """Run a call and note it; mark it where a graph is given."""
+    token = log.begin(module)
+    if token is None:
+        return call(module, *args, **kwargs)
+    failed = True
+    try:
+        if graph is not None:
+            result = _between_marks(log, graph, token, call, (module, *args), kwargs)
+        else:
+            result = call(module, *args, **kwargs)
+        failed = False
+        return result
+    finally:
+        log.end(failed)
+
+
+def watched_function(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable[..., Any]:
+    """``ScriptFunction.__call__``, marked in the graph while torch traces the model."""
+    tracing_state = torch._C._get_tracing_state
+
+    def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
+        state = tracing_state()
+        token = log.innermost()
+        if state is None or token is None:
+            return call(*args, **kwargs)
+        return _between_marks(log, state.graph(), token, call, args, kwargs)
+
+    return __call__
+
+
+def _between_marks(
+    log: CallLog, graph: Any, token: int, call: Callable[..., Any], args: Any, kwargs: Any
+) -> Any:
+    """What is traced meanwhile belongs to the call of that token, whatever its scope is."""
+    log.marked = True
+    graph.insertNode(marker(graph, str(token)))
+    try:
+        return call(*args, **kwargs)
+    finally:
+        graph.insertNode(marker(graph, EXIT))
 
 
 def _hooks_of(torch_modules: Any) -> Callable[[Any], bool]:

@@ -12,6 +12,7 @@ from htp.testing.models import (
     layers,
     library,
     merging,
+    overriding,
     reaching,
     scripted,
     sharing,
@@ -25,6 +26,7 @@ __all__ = ["CASES", "case", "cases_for"]
 CASES: Tuple[Case, ...] = (
     *sharing.CASES,
     *reaching.CASES,
+    *overriding.CASES,
     *merging.CASES,
     *containers.CASES,
     *layers.CASES,
