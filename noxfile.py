@@ -1,6 +1,7 @@
 """Every check that HTP passes. ``nox -l`` lists the sessions; CONTRIBUTING.md tells how they work.
 
-There is one session for each file in ``constraints/``: ``tests-torch1.8`` ... ``tests-torch2.15``.
+There is one session for each file in ``constraints/``: ``tests-torch1.8`` ... ``tests-torch2.15``,
+and for each in ``constraints/libraries/``: ``libraries-timm-torch2.15`` and so on.
 These variables change what a session does:
 
 - ``HTP_KEEP_ENVS=1`` keeps the environment (up to 7 GB) when the session ends, as ``nox -r`` does.
@@ -23,7 +24,7 @@ import nox
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 
-from pins import Pins, all_pins  # noqa: E402 - the folder is no package
+from pins import Pins, all_pins, library_pins  # noqa: E402 - the folder is no package
 
 nox.needs_version = ">=2024.10.9"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -291,6 +292,39 @@ def accuracy(session: nox.Session) -> None:
         measure_accuracy(session, PINS[-1])
         session.install("matplotlib")
         session.run("python", str(ROOT / "tools" / "accuracy.py"))
+
+
+def library_on(pins: Pins) -> None:
+    """Define the session that exports by a real library on one torch release."""
+    name = f"{pins.library}-torch{pins.release}"
+
+    @nox.session(name=f"libraries-{name}", python=interpreter(pins.python) or pins.python)
+    def session_of_library(session: nox.Session) -> None:
+        with disposable(session):
+            install(session, pins, *pins.versions, *nox.project.dependency_groups(GROUPS, "test"))
+            results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "libraries"
+            results.mkdir(parents=True, exist_ok=True)
+            recorded = (
+                [] if session.posargs else ["--library-results", str(results / f"{name}.json")]
+            )
+            session.run(
+                *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
+                *("--library", pins.library, *(session.posargs or recorded)),
+                str(ROOT / "tests" / "libraries"),
+            )
+
+    session_of_library.__doc__ = f"Exports by {pins.library} inside HTP, on torch {pins.release}."
+
+
+for _pins in library_pins():
+    library_on(_pins)
+
+
+@nox.session
+def libraries(session: nox.Session) -> None:
+    """Write docs/libraries.md from the result files; ``-- --check`` says whether it is stale."""
+    session.install("packaging")
+    session.run("python", "tools/libraries.py", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from libraries.ways import WAYS, ways_of
 from packaging.version import Version
 
 import pins
@@ -15,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 ALL = pins.all_pins()
+LIBRARIES = pins.library_pins()
 LIST = [sys.executable, "-m", "nox", "--list", "--json"]
 each_release = pytest.mark.parametrize("pin", ALL, ids=[pin.release for pin in ALL])
 
@@ -96,8 +98,24 @@ def test_the_other_sessions(sessions):
     others = {name for name in sessions if "-torch" not in name}
     assert others == {
         *("tests", "lint", "typing", "matrix", "bench", "demo"),
-        *("accuracy", "fuzz", "bench-reading"),
+        *("accuracy", "fuzz", "bench-reading", "libraries"),
     }
+
+
+def test_every_library_has_a_session(sessions):
+    of_libraries = [name for name in sessions if name.startswith("libraries-")]
+    assert of_libraries == [f"libraries-{pin.library}-torch{pin.release}" for pin in LIBRARIES]
+    assert {way.library for way in WAYS} == {pin.library for pin in LIBRARIES}
+
+
+@pytest.mark.parametrize("pin", LIBRARIES, ids=[pin.path.stem for pin in LIBRARIES])
+def test_a_library_is_tested_on_a_torch_and_a_python_that_htp_is(pin):
+    same = {known.release: known for known in ALL}[pin.release]
+    assert pin.versions["torch"] == same.versions["torch"]
+    assert pin.python == same.python
+    packages = {way.package for way in ways_of(pin.library, pin.versions["torch"])}
+    assert packages
+    assert packages - {""} <= set(pin.versions)
 
 
 def test_the_zoo_has_a_session_where_its_libraries_are_pinned(sessions):

@@ -2,6 +2,7 @@
 
 A file ``constraints/torchX.Y.txt`` starts with ``# python 3.NN``, the Python that its session runs
 on; every other line pins one package exactly. Adding a torch release is adding such a file.
+``constraints/libraries/LIBRARY-torchX.Y.txt`` is the same for a library whose exports are tested.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Dict, List, NamedTuple
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-__all__ = ["COMPANIONS", "CONSTRAINTS", "Pins", "all_pins", "read_pins"]
+__all__ = ["COMPANIONS", "CONSTRAINTS", "Pins", "all_pins", "library_pins", "read_pins"]
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints"
 
@@ -21,7 +22,7 @@ COMPANIONS = ("onnx", "onnxscript", "onnx-ir", "protobuf", "numpy", "onnxruntime
 UNDECLARED = ("setuptools",)
 """What some torch imports at run time and does not ask for: 1.10 and 1.11."""
 
-_NAME = re.compile(r"torch(\d+\.\d+)\.txt")
+_NAME = re.compile(r"(?:([a-z-]+)-)?torch(\d+\.\d+)\.txt")
 _PYTHON = re.compile(r"# python (3\.\d+)")
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;#]+)")
 
@@ -34,12 +35,14 @@ class Pins(NamedTuple):
         python: the Python that its session runs on, for example ``3.13``.
         path: the constraint file.
         versions: version of each pinned package, by its normalised name.
+        library: the library whose environment it is; "" where HTP alone is tested.
     """
 
     release: str
     python: str
     path: Path
     versions: Dict[str, str]
+    library: str = ""
 
     @property
     def companions(self) -> List[str]:
@@ -66,10 +69,16 @@ def read_pins(path: Path) -> Pins:
         if not pin:
             raise ValueError(f"{path}: {line!r} is not an exact pin (name==version)")
         versions[canonicalize_name(pin.group(1))] = pin.group(2)
-    return Pins(name.group(1), python.group(1), path, versions)
+    return Pins(name.group(2), python.group(1), path, versions, name.group(1) or "")
 
 
 def all_pins(folder: Path = CONSTRAINTS) -> List[Pins]:
     """Every pinned release, oldest first."""
     pins = [read_pins(path) for path in folder.glob("torch*.txt")]
     return sorted(pins, key=lambda pin: Version(pin.release))
+
+
+def library_pins(folder: Path = CONSTRAINTS) -> List[Pins]:
+    """Every pinned environment of a library, by its name, the oldest torch first."""
+    pins = [read_pins(path) for path in (folder / "libraries").glob("*.txt")]
+    return sorted(pins, key=lambda pin: (pin.library, Version(pin.release)))

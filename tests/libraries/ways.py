@@ -1,0 +1,169 @@
+"""Every way out of a library that is tested: a table, and how each is shown to a reader."""
+
+import ast
+from pathlib import Path
+from types import MappingProxyType
+from typing import List, Mapping, NamedTuple, Tuple
+
+from packaging.specifiers import SpecifierSet
+
+__all__ = ["WAYS", "Way", "ways_of"]
+
+SCRIPTS = Path(__file__).resolve().parent / "scripts"
+
+DROPS = "drops the nodes' metadata"
+OPTIMUM = ("optimum-cli", "export", "onnx", "--model")
+WITH_PAST = ("decoder_model.onnx", "decoder_with_past_model.onnx")
+DECODERS = {
+    **dict.fromkeys(WITH_PAST, "optimum adds a node for the tied weights"),
+    "decoder_model_merged.onnx": "optimum makes this file of two exported ones",
+}
+
+
+class Way(NamedTuple):
+    """One way in which one library exports.
+
+    Attributes:
+        library: which constraints files it is for: ``constraints/libraries/LIBRARY-torchX.Y.txt``.
+        name: the way's own name; also the function of its script.
+        command: a script of ``scripts/`` or a command of the library's, with its arguments.
+        package: whose version is told; "" where the script only does what a library does.
+        exporter: which exporter of torch's the library ends at.
+        exports: the name of the file that each export writes, in order; "" for one in memory.
+        owners: modules that must own nodes of the files.
+        setup: a script that is run before, by itself, to make what the command reads.
+        options: of ``htp run``.
+        torch: for which releases it is.
+        rewritten: files that the library makes after the export, and what that does to tags.
+        seeded: whether the library goes through sets as they come: all runs are given the
+            same seed for hashes.
+        dated: a key of the model's metadata that the library writes the time of day into.
+        untagged: what HTP says of an export that it cannot tag.
+    """
+
+    library: str
+    name: str
+    command: Tuple[str, ...]
+    package: str = ""
+    exporter: str = "torchscript"
+    exports: Tuple[str, ...] = ("model.onnx",)
+    owners: Tuple[str, ...] = ()
+    setup: Tuple[str, ...] = ()
+    options: Tuple[str, ...] = ()
+    torch: str = ""
+    rewritten: Mapping[str, str] = MappingProxyType({})
+    seeded: bool = False
+    dated: str = ""
+    untagged: str = ""
+
+    @property
+    def arguments(self) -> List[str]:
+        """The command with the script's full path."""
+        program, *rest = self.command
+        return [str(SCRIPTS / program) if self.is_script else program, *rest]
+
+    @property
+    def is_script(self) -> bool:
+        """Whether it is one of our scripts and no command of the library's."""
+        return self.command[0].endswith(".py")
+
+    @property
+    def call(self) -> str:
+        """What is written to export in this way: the script's function, or the command."""
+        if not self.is_script:
+            return " ".join(self.command)
+        source = (SCRIPTS / self.command[0]).read_text(encoding="utf-8")
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.FunctionDef) and node.name == self.name:
+                lines = [ast.get_source_segment(source, line) or "" for line in node.body]
+                *before, last = [" ".join(line.split()) for line in lines]
+                value = last[len("return ") :]
+                return "; ".join([*before, value] if "(" in value else before)
+        return " ".join(self.command)
+
+    @property
+    def recipe(self) -> str:
+        """The one line that tags it."""
+        command = ("export.py",) if self.is_script else self.command
+        return " ".join(["htp run", *self.options, "--", *command])
+
+
+def _script(library: str, name: str, script: str, **more: object) -> Way:
+    return Way(library, name, (script, name), **more)  # type: ignore[arg-type]
+
+
+def _optimum(model: str, task: str, *exports: str, **more: object) -> Way:
+    command = (*OPTIMUM, model, "--task", task, "exported")
+    made = {"package": "optimum-onnx", "setup": ("make_transformers.py", model)}
+    return Way("optimum", model, command, exports=exports, **made, **more)  # type: ignore[arg-type]
+
+
+def _yolo(name: str, **more: object) -> Way:
+    made = {"package": "ultralytics", "exports": ("yolov8n.onnx",), "dated": "date"}
+    owners = ("model.2.m.0.cv1.conv", "model.22")
+    return _script("ultralytics", name, "ultralytics_export.py", owners=owners, **made, **more)
+
+
+def _lightning(name: str, **more: object) -> Way:
+    made = {"package": "lightning", "owners": ("body.0", "body.1", "head")}
+    return _script("lightning", name, "lightning_export.py", **made, **more)
+
+
+def _child(name: str) -> Way:
+    made = {"options": ("--children",), "owners": ("backbone.0", "backbone.1", "head")}
+    return Way("children", name, ("deploy.py", name), **made)  # type: ignore[arg-type]
+
+
+TIMM = {"package": "timm", "owners": ("conv1", "layer2.0.downsample.0", "layer4.1.conv2", "fc")}
+KERAS = {"package": "keras", "owners": ("_layers.1", "_layers.2", "_layers.4")}
+
+WAYS = [
+    _optimum(
+        *("bert", "feature-extraction", "model.onnx"),
+        owners=("encoder.layer.1.attention.self.query", "embeddings.LayerNorm"),
+    ),
+    _optimum(
+        *("llama", "text-generation-with-past", "model.onnx"),
+        owners=("model.layers.1.self_attn.q_proj", "lm_head"),
+    ),
+    _optimum(
+        *("t5", "text2text-generation-with-past", "encoder_model.onnx", *WITH_PAST),
+        owners=("block.1.layer.0.SelfAttention.q", "decoder.block.1.layer.1.EncDecAttention.q"),
+        rewritten=DECODERS,
+        seeded=True,
+    ),
+    _optimum(
+        *("whisper", "automatic-speech-recognition-with-past", "encoder_model.onnx", *WITH_PAST),
+        owners=("layers.1.self_attn.q_proj", "model.decoder.layers.1.encoder_attn.q_proj"),
+        rewritten=DECODERS,
+        seeded=True,
+    ),
+    _script(
+        *("optimum", "backend", "sentence_transformers_export.py"),
+        package="sentence-transformers",
+        owners=("encoder.layer.1.attention.self.query", "embeddings.LayerNorm"),
+        setup=("make_transformers.py", "sentence"),
+    ),
+    _yolo("plain"),
+    _yolo("slim", rewritten={"yolov8n.onnx": f"onnxslim {DROPS}"}),
+    _lightning("path"),
+    _lightning("memory", exports=("",)),
+    _lightning("dynamo", exporter="fx", exports=("",), torch=">=2.5"),
+    _lightning("dynamo_path", exporter="fx", torch=">=2.5"),
+    _script("timm", "torchscript", "timm_export.py", **TIMM),
+    _script("timm", "dynamo", "timm_export.py", exporter="fx", torch=">=2.5", **TIMM),
+    _script("keras", "fixed", "keras_export.py", exporter="fx", exports=("",), **KERAS),
+    _script("keras", "dynamic", "keras_export.py", **KERAS),
+    _script(
+        *("adapter", "open_file", "adapter_export.py"),
+        exports=("",),
+        owners=("model.backbone.0", "model.head"),
+    ),
+    _child("spawn"),
+    _child("fork"),
+]
+
+
+def ways_of(library: str, torch: str) -> List[Way]:
+    """The ways of one library on one release of torch."""
+    return [way for way in WAYS if way.library == library and torch in SpecifierSet(way.torch)]
