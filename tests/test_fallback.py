@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import htp
-from htp.cli.tree import coverage_text
+from htp.cli.tree import coverage_pieces
 from htp.graph import complete as dataflow
 from htp.graph.records import CallRecord, Capture, GraphRecord, NodeRecord
 from htp.scope import ModuleCall, Owner, Provenance
@@ -72,7 +72,7 @@ def test_without_any_record_the_parameters_tell(backend, monkeypatch, tmp_path):
     assert coverage.inferred >= len(products)
     assert coverage.inferred + coverage.unknown == coverage.total
     assert f"{coverage.inferred} inferred" in str(coverage)
-    assert "inferred" in str(coverage_text(coverage))
+    assert "inferred" in str(coverage_pieces(coverage))
     assert tagged.tree().total.inferred == coverage.inferred
     assert htp.load(str(tmp_path / "m.onnx")).coverage == coverage
 
