@@ -7,6 +7,7 @@ converting aten::histc of float32[8], int                       (all of it in on
 from typing import Iterator
 
 from htp.backends.base import Where
+from htp.printable import printable
 from htp.scope import ModuleCall
 
 __all__ = ["told"]
@@ -21,7 +22,7 @@ def told(where: Where) -> str:
     Returns:
         The line, without an end; "" when nothing is known.
     """
-    return _safe("".join(_parts(where)))
+    return printable("".join(_parts(where)))
 
 
 def _parts(where: Where) -> Iterator[str]:
@@ -44,10 +45,3 @@ def _parts(where: Where) -> Iterator[str]:
 
 def _call(call: ModuleCall) -> str:
     return f"{call.path or 'the model'} ({call.class_name}, call {call.call})"
-
-
-def _safe(text: str) -> str:
-    """A text without what a terminal would obey: names are the model's, and hold anything."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
-    )

@@ -11,6 +11,7 @@ import threading
 from typing import Callable, Iterator, List, Optional
 
 from htp.exported import Exported
+from htp.printable import printable
 
 __all__ = ["Watcher", "is_ours", "is_watched", "ours", "say", "tell", "turn", "watching"]
 
@@ -86,12 +87,8 @@ def say(text: str) -> None:
 
     What a terminal would obey is written out: names of files and modules hold anything.
     """
-    safe = (
-        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for one in text
-    )
     with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or None
-        sys.stderr.write(f"{''.join(safe)}\n")
+        sys.stderr.write(f"{printable(text)}\n")
 
 
 def _begin_anew() -> None:

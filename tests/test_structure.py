@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent / "htp"
 
 # A room: a file, or a folder with all below it. It may import the rooms behind it and itself, and
 # these stand further down in the table, so no circle of rooms can be written here.
-LEAVES = ("htp.scope", "htp.errors", "htp.torch_release", "htp.version")
+LEAVES = ("htp.scope", "htp.errors", "htp.printable", "htp.torch_release", "htp.version")
 HEARD = ("htp.graph.records", "htp.graph.index", "htp.graph.memory")
 ROOMS = {
     # the command line is as thin as it is because all that it does is called
@@ -56,7 +56,7 @@ ROOMS = {
         *("htp.file", "htp.graph", *LEAVES),
     ),
     # exports wait for each other, and those who ask are told of them
-    "htp.turns": ("htp.exported",),
+    "htp.turns": ("htp.exported", "htp.printable"),
     # says in a line what a listener knows
     "htp.failures": ("htp.backends.base", *LEAVES),
     # from what was asked to torch's exporter: it asks what this one takes and which opset it wrote

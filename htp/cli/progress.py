@@ -9,7 +9,7 @@ from typing import Callable, Iterator
 
 import click
 
-from htp.cli.terminal import safe
+from htp.printable import printable
 
 __all__ = ["quiet_torch", "working"]
 
@@ -38,8 +38,8 @@ def working(text: str) -> Iterator[Callable[[str], None]]:
         transient=True,
         redirect_stdout=sys.stdout.isatty(),
     ) as bar:
-        task = bar.add_task(safe(text), total=None)
-        yield lambda text: bar.update(task, description=safe(text))
+        task = bar.add_task(printable(text), total=None)
+        yield lambda text: bar.update(task, description=printable(text))
 
 
 @contextmanager

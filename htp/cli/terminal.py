@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Sequence, Tuple, Un
 
 import click
 
+from htp.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -24,7 +26,6 @@ __all__ = [
     "print_json",
     "print_table",
     "remark",
-    "safe",
     "say",
     "say_all",
 ]
@@ -50,21 +51,9 @@ class Column(NamedTuple):
     most: Optional[int] = None
 
 
-def safe(text: object) -> str:
-    """A text on one line that does nothing to a terminal: what is no character is spelled out."""
-    told = str(text)
-    if told.isprintable():
-        return told
-    return "".join(each if each.isprintable() else _spelled(each) for each in told)
-
-
-def _spelled(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
 def paragraph(text: object) -> str:
     """The same of several lines: all but the first are set in, so none can pass for another."""
-    return "\n  ".join(safe(line) for line in str(text).split("\n"))
+    return "\n  ".join(printable(line) for line in str(text).split("\n"))
 
 
 def _console() -> "Console":
@@ -85,7 +74,7 @@ def _text(pieces: Sequence[Piece], style: str = "", most: Optional[int] = None) 
     text = Text(style=style)
     for piece in pieces:
         told, look = (piece, None) if isinstance(piece, str) else piece
-        told = safe(told)
+        told = printable(told)
         if most is not None and len(told) > most:
             told = f"{told[:most]}..."
         text.append(told, look)
