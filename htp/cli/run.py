@@ -66,7 +66,8 @@ def run_command(command: Sequence[str], backend: Optional[str], children: bool) 
     except SystemExit:
         raise
     except BaseException as error:
-        sys.excepthook(type(error), error, _theirs(error.__traceback__))
+        trace = _theirs(error.__traceback__)
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
         sys.exit(_INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
     sys.exit(0)
 
@@ -153,10 +154,12 @@ def _run_module(name: str) -> None:
 
 def _run_file(path: str) -> None:
     """Run a script as ``__main__``, which it stays: threads and children look there."""
-    with io.open_code(path) as file:
-        code = compile(file.read(), path, "exec", dont_inherit=True)
+    # https://docs.python.org/3/whatsnew/3.9.html#other-language-changes
+    name = os.path.abspath(path) if sys.version_info >= (3, 9) else path
+    with io.open_code(os.path.abspath(path)) as file:
+        code = compile(file.read(), name, "exec", dont_inherit=True)
     main = ModuleType("__main__")
-    vars(main).update(__file__=path, __builtins__=builtins, __cached__=None)
+    vars(main).update(__file__=name, __builtins__=builtins, __cached__=None)
     sys.modules["__main__"] = main
     exec(code, vars(main))  # noqa: S102 - it is what the user asked to run
 
