@@ -85,13 +85,12 @@ def found(command: Sequence[str]) -> Program:
         name, *rest = rest
         return Program([name, *rest], os.getcwd(), lambda: _run_module(name))
     path = first if os.path.isfile(first) else shutil.which(first)
-    path = first if path is None and os.path.isdir(first) else path
     if path is None:
         raise click.UsageError(f"There is no command {first!r}, and no file of that name.")
     _check_is_python(first, path)
-    if os.path.isdir(path) or (not path.endswith((".py", ".pyw")) and _is_archive(path)):
-        return Program([first, *rest], path, lambda: runpy.run_path(path, run_name="__main__"))
     argv = [path, *rest]
+    if not path.endswith((".py", ".pyw")) and _is_archive(path):
+        return Program(argv, path, lambda: runpy.run_path(path, run_name="__main__"))
     return Program(argv, os.path.dirname(os.path.realpath(path)), lambda: _run_file(path))
 
 
@@ -108,7 +107,7 @@ def _check_is_python(name: str, path: str) -> None:
     Raises:
         click.UsageError: it is another program, or belongs to another Python.
     """
-    if os.path.isdir(path) or path.endswith((".py", ".pyw", ".pyc")) or _is_archive(path):
+    if path.endswith((".py", ".pyw", ".pyc")) or _is_archive(path):
         return
     interpreter = _interpreter(path)
     if interpreter is None:
