@@ -73,9 +73,9 @@ def test_ranges_of_releases():
 def takes(monkeypatch):
     """Let a torch be installed whose ``torch.onnx.export`` has these parameters."""
 
-    def install(*names, swallows=False):
+    def install(*names, swallows=False, default=False):
         kind = inspect.Parameter.KEYWORD_ONLY
-        found = {name: inspect.Parameter(name, kind, default=None) for name in names}
+        found = {name: inspect.Parameter(name, kind, default=default) for name in names}
         if swallows:
             found["_"] = inspect.Parameter("_", inspect.Parameter.VAR_KEYWORD)
         monkeypatch.setattr(options, "installed", lambda: found)
@@ -119,6 +119,11 @@ def test_a_torch_that_takes_anything_is_given_anything(takes):
 def test_what_means_the_same_here_is_translated(takes, given, exporter, to_path, has, expected):
     takes(*has)
     assert translated(given, exporter, to_path=to_path) == expected
+
+
+def test_an_option_that_torch_no_longer_heeds_is_not_given(takes):
+    takes("use_external_data_format", default=None)  # as 1.10, which warns of it
+    assert translated({"external_data": True}) == {}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +207,7 @@ def test_dynamo_and_a_backend_that_agree(backend):
     assert tagged.backend == backend
 
 
-@pytest.mark.skipif("dynamo" in PARAMETERS, reason="this torch has it")
+@pytest.mark.skipif("dynamic_shapes" in PARAMETERS, reason="this torch has it")
 def test_dynamo_on_a_torch_without_it():
     with pytest.raises(CaptureError, match="has no such exporter"):
         htp.export(model(), (x(),), dynamo=True)
