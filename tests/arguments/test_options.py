@@ -260,6 +260,25 @@ def test_a_translation_table_of_ones_own():
     assert tag.path == "1"
 
 
+@pytest.mark.skipif("export_modules_as_functions" not in PARAMETERS, reason="torch lacks it")
+def test_functions_that_are_named_after_scopes_are_refused_and_not_disturbed(tmp_path):
+    """HTP replaces scopes; whoever exports so while it listens gets torch's own file."""
+    from htp import registry
+
+    asked = {"export_modules_as_functions": True, "opset_version": 15}
+    if "dynamo" in PARAMETERS:
+        asked["dynamo"] = False
+    with pytest.raises(CaptureError, match="names functions after scopes"):
+        htp.export(model(), (x(),), **asked)
+    paths = [str(tmp_path / name) for name in ("plain.onnx", "heard.onnx")]
+    torch.onnx.export(model(), (x(),), paths[0], **asked)
+    with registry.load(registry.chosen("torchscript")).listen() as listener:
+        torch.onnx.export(model(), (x(),), paths[1], **asked)
+        assert listener.take() == []
+    with open(paths[0], "rb") as one, open(paths[1], "rb") as other:
+        assert one.read() == other.read()
+
+
 @pytest.mark.skipif("fallback" not in PARAMETERS or "fx" not in USABLE, reason="no fall-back")
 def test_a_fall_back_that_was_asked_for(tmp_path):
     """torch changes to its other exporter, and the tags are that one's."""

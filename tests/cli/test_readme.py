@@ -47,9 +47,10 @@ def build():
 
 def test_readmes_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    [code] = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
     names = {"model": example()["model"], "tokens": example()["args"][0]}
-    exec(compile(code, "README.md", "exec"), names)
+    exec(compile("".join(blocks), "README.md", "exec"), names)
     found = [line.split() for line in capsys.readouterr().out.splitlines() if "encoder" in line]
     assert {(path.split(".")[2], call) for *_, path, call, _ in found} >= {("0", "0"), ("1", "0")}
     assert htp.load("model.onnx").coverage.unknown == 0

@@ -128,6 +128,8 @@ _failed: List[bool] = []
 
 def _around_export(listener: TorchScriptListener, export: Any) -> Any:
     def _export(model: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("export_modules_as_functions"):
+            return export(model, *args, **kwargs)  # it names functions after scopes: not heard
         if _failed:
             # Frames that hold each other hold parts of the dead graph until they are collected, and
             # an object of a new graph at the same address would be taken for a dead one's.
