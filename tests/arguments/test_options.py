@@ -193,7 +193,7 @@ def test_dynamo_chooses_the_backend_before_the_environment(backend, monkeypatch)
     assert htp.export(model(), (x(),), backend=backend).backend == backend
 
 
-@pytest.mark.skipif("dynamo" not in PARAMETERS, reason="there is no dynamo to contradict")
+@pytest.mark.skipif("dynamic_shapes" not in PARAMETERS, reason="there is but one exporter")
 @pytest.mark.parametrize("backend", USABLE)
 def test_dynamo_and_a_backend_that_contradict_each_other(backend):
     dynamo = backend != "fx"
