@@ -245,9 +245,11 @@ for _pins in PINS:
 
 @nox.session(tags=["all"])
 def matrix(session: nox.Session) -> None:
-    """Write compat_matrix.md from the result files; ``-- --check`` says whether it is stale."""
+    """Write compat_matrix.md and docs/options.md; ``-- --check`` says whether they are stale."""
     session.install("packaging")
     session.run("python", "tools/matrix.py", *session.posargs)
+    check = ["--check"] if "--check" in session.posargs else []
+    session.run("python", "tools/options.py", *check)
 
 
 def accuracy_on(pins: Pins) -> None:

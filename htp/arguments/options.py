@@ -97,7 +97,7 @@ def exporter_of(model: Any, options: Mapping[str, Any]) -> Optional[str]:
         return "fx"
     if "dynamo" not in options:
         return None
-    if options["dynamo"] is True and "dynamo" not in installed():
+    if options["dynamo"] is True and "dynamic_shapes" not in installed():  # 2.4 has another one
         raise NotTakenError(
             f"dynamo=True was asked for; torch {torch_release.TORCH} has no such exporter.",
             f"torch {torch_release.FX_SINCE} and newer have it; leave dynamo out, or say False.",
@@ -175,13 +175,13 @@ def _dynamo(value: Any, here: _Situation) -> Dict[str, Any]:
 
 
 def _external_data(value: Any, here: _Situation) -> Dict[str, Any]:
-    """The older exporter was told so by another name once, and later finds out by itself.
+    """The older exporter was told so by another name once, and finds out by itself since 1.10.
 
     https://github.com/pytorch/pytorch/pull/67080
     """
-    if value and here.to_path and "use_external_data_format" in installed():
-        return {"use_external_data_format": True}
-    return {}
+    older = installed().get("use_external_data_format")
+    heeded = older is not None and older.default is not None
+    return {"use_external_data_format": True} if value and here.to_path and heeded else {}
 
 
 def _use_external_data_format(value: Any, here: _Situation) -> Dict[str, Any]:

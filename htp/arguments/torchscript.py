@@ -246,7 +246,7 @@ def _warn_of_unread(request: Request) -> None:
         warnings.warn(
             f"torch left {', '.join(map(repr, unread))} of the keyword inputs unread: forward "
             "has no such parameter, or it was given by position.",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

@@ -129,6 +129,9 @@ ROWS = [
         dynamic_axes={"x": {0: "batch"}, "q": {0: "batch"}}),
     Row("axes in lists", Two_outputs, (x(),), input_names=["x"], output_names=["p", "q"],
         dynamic_axes={"x": [0], "p": [0]}),
+    Row("as exporting libraries call it", Two, ({"x": x(), "y": x(2.0)},), input_names=["x", "y"],
+        output_names=["out"], dynamic_axes={**BATCH, "out": {0: "batch"}},
+        do_constant_folding=True, export_params=True),
     Row("an opset", Two, (x(), x(2.0)), only="torchscript", opset_version=12),
     Row("a newer opset", Two, (x(), x(2.0)), only="fx", opset_version=18),
     Row("training", dropping, (torch.rand(4, 3),), only="torchscript", training=TRAINING.TRAINING,
@@ -175,7 +178,11 @@ def exporters():
     return found + (["fx"] if "fx" in USABLE else [])
 
 
-WITHOUT_MODULES = {("2.5", "axes"), ("2.5", "axes of outputs")}
+WITHOUT_MODULES = {
+    ("2.5", "axes"),
+    ("2.5", "axes of outputs"),
+    ("2.5", "as exporting libraries call it"),
+}
 """Where ``torch.export`` refuses the axes, and torch traces the model without its modules."""
 
 CALLS = [

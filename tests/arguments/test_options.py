@@ -73,9 +73,9 @@ def test_ranges_of_releases():
 def takes(monkeypatch):
     """Let a torch be installed whose ``torch.onnx.export`` has these parameters."""
 
-    def install(*names, swallows=False):
+    def install(*names, swallows=False, default=False):
         kind = inspect.Parameter.KEYWORD_ONLY
-        found = {name: inspect.Parameter(name, kind, default=None) for name in names}
+        found = {name: inspect.Parameter(name, kind, default=default) for name in names}
         if swallows:
             found["_"] = inspect.Parameter("_", inspect.Parameter.VAR_KEYWORD)
         monkeypatch.setattr(options, "installed", lambda: found)
@@ -119,6 +119,11 @@ def test_a_torch_that_takes_anything_is_given_anything(takes):
 def test_what_means_the_same_here_is_translated(takes, given, exporter, to_path, has, expected):
     takes(*has)
     assert translated(given, exporter, to_path=to_path) == expected
+
+
+def test_an_option_that_torch_no_longer_heeds_is_not_given(takes):
+    takes("use_external_data_format", default=None)  # as 1.10, which warns of it
+    assert translated({"external_data": True}) == {}
 
 
 @pytest.mark.parametrize(
@@ -188,7 +193,7 @@ def test_dynamo_chooses_the_backend_before_the_environment(backend, monkeypatch)
     assert htp.export(model(), (x(),), backend=backend).backend == backend
 
 
-@pytest.mark.skipif("dynamo" not in PARAMETERS, reason="there is no dynamo to contradict")
+@pytest.mark.skipif("dynamic_shapes" not in PARAMETERS, reason="there is but one exporter")
 @pytest.mark.parametrize("backend", USABLE)
 def test_dynamo_and_a_backend_that_contradict_each_other(backend):
     dynamo = backend != "fx"
@@ -202,7 +207,7 @@ def test_dynamo_and_a_backend_that_agree(backend):
     assert tagged.backend == backend
 
 
-@pytest.mark.skipif("dynamo" in PARAMETERS, reason="this torch has it")
+@pytest.mark.skipif("dynamic_shapes" in PARAMETERS, reason="this torch has it")
 def test_dynamo_on_a_torch_without_it():
     with pytest.raises(CaptureError, match="has no such exporter"):
         htp.export(model(), (x(),), dynamo=True)
@@ -253,6 +258,25 @@ def test_a_translation_table_of_ones_own():
     tagged = htp.export(model(), (x(),), dynamo=True, custom_translation_table=table)
     [(_, tag)] = tagged.find("*", op_type="Neg")
     assert tag.path == "1"
+
+
+@pytest.mark.skipif("export_modules_as_functions" not in PARAMETERS, reason="torch lacks it")
+def test_functions_that_are_named_after_scopes_are_refused_and_not_disturbed(tmp_path):
+    """HTP replaces scopes; whoever exports so while it listens gets torch's own file."""
+    from htp import registry
+
+    asked = {"export_modules_as_functions": True, "opset_version": 15}
+    if "dynamo" in PARAMETERS:
+        asked["dynamo"] = False
+    with pytest.raises(CaptureError, match="names functions after scopes"):
+        htp.export(model(), (x(),), **asked)
+    paths = [str(tmp_path / name) for name in ("plain.onnx", "heard.onnx")]
+    torch.onnx.export(model(), (x(),), paths[0], **asked)
+    with registry.load(registry.chosen("torchscript")).listen() as listener:
+        torch.onnx.export(model(), (x(),), paths[1], **asked)
+        assert listener.take() == []
+    with open(paths[0], "rb") as one, open(paths[1], "rb") as other:
+        assert one.read() == other.read()
 
 
 @pytest.mark.skipif("fallback" not in PARAMETERS or "fx" not in USABLE, reason="no fall-back")

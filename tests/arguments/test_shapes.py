@@ -399,6 +399,17 @@ def test_a_cache_of_transformers():
         assert list(found(tagged).values()) == list(wanted.values())
 
 
+@pytest.mark.skipif(not hasattr(getattr(torch, "export", None), "ShapesCollection"), reason="none")
+def test_shapes_that_were_collected():
+    """``torch.export.ShapesCollection`` tells them by tensor; here for the older exporter."""
+    one, other = x(), x(2.0)
+    collected = torch.export.ShapesCollection()
+    collected[one] = {0: DIM("n")}
+    collected[other] = (None, DIM("m"))
+    tagged = htp.export(Two(), (one, other), dynamic_shapes=collected, backend="torchscript")
+    assert symbols(tagged) == {"x": {0: "n"}, "y": {1: "m"}}
+
+
 def test_both_kinds_of_axes_for_torchscript():
     with pytest.raises(CaptureError, match="Both dynamic_axes and dynamic_shapes"):
         htp.export(

@@ -103,6 +103,12 @@ def test_nodes_of_one_operator(demo, run):
     assert {row["sharing"] for row in found} == {None}
 
 
+def test_nodes_of_several_operators(demo, run):
+    both = ("--op-type", "MatMul", "--op-type", "Softmax")
+    found = json.loads(run("nodes", demo, "encoder.layer.0", *both, "--json").out)
+    assert {row["op_type"] for row in found} == {"MatMul", "Softmax"}
+
+
 def test_nodes_without_a_name_are_called_by_their_output(demo, run):
     model = onnx.load(str(demo))
     for node in model.graph.node:

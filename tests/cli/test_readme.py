@@ -48,12 +48,13 @@ def build():
 
 def test_readmes_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    around, call = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    around, *calls = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len(calls) == 2
     names = {"model": example()["model"], "tokens": example()["args"][0], "torch": torch}
     exec(compile(f"import htp\n{around}", "README.md", "exec"), names)
     assert " captured" in capsys.readouterr().out
     assert htp.load("model.onnx").coverage.unknown == 0
-    exec(compile(call, "README.md", "exec"), names)
+    exec(compile("".join(calls), "README.md", "exec"), names)
     found = [line.split() for line in capsys.readouterr().out.splitlines() if "encoder" in line]
     assert {(path.split(".")[2], call) for *_, path, call, _ in found} >= {("0", "0"), ("1", "0")}
     assert htp.load("model.onnx").coverage.unknown == 0

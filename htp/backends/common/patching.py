@@ -129,8 +129,8 @@ _layers: Dict[Tuple[int, str], List[_Layer]] = {}
 def replaced(target: Any, name: str, value: Any) -> Iterator[Any]:
     """Set ``target.name`` to ``value``, and to what it was on leaving, whatever happens.
 
-    A module that was first imported meanwhile may have taken the new value by that name (torch 2.5
-    imports ``torch.onnx.__init__`` a second time for a custom ``autograd.Function``); it gets the
+    A module that was first imported meanwhile may have taken the new value (torch 1.13 and 2.5
+    import ``torch.onnx.__init__`` a second time for a custom ``autograd.Function``); it gets the
     old one, too. Threads may leave in another order than they came.
 
     Yields:
@@ -154,8 +154,9 @@ def replaced(target: Any, name: str, value: Any) -> Iterator[Any]:
             else:
                 setattr(target, name, layer.before)
                 for module in [sys.modules[other] for other in set(sys.modules) - known]:
-                    if getattr(module, "__dict__", {}).get(name) is value:
-                        setattr(module, name, layer.before)
+                    for taken, held in list(getattr(module, "__dict__", {}).items()):
+                        if held is value:  # under whichever name
+                            setattr(module, taken, layer.before)
             layers.remove(layer)
             if not layers:
                 del _layers[id(target), name]

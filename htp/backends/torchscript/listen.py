@@ -90,7 +90,8 @@ class TorchScriptListener:
     @unseen
     def hear(self, export: Any, /, model: Any, *args: Any, **kwargs: Any) -> Any:
         """Record one export by torch's function ``export``, and return what that returns."""
-        if self.busy_elsewhere():
+        # An export of modules as functions names these after scopes: it is not heard.
+        if self.busy_elsewhere() or kwargs.get("export_modules_as_functions"):
             return export(model, *args, **kwargs)
         if _failed:
             # Frames that hold each other hold parts of the dead graph until they are collected, and
