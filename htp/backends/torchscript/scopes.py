@@ -81,17 +81,16 @@ class CallLog:
             return token
         return None
 
-    def end(self, failed: bool) -> None:
-        """The call that began last ends."""
+    def end(self) -> None:
+        """The call that began last ends well."""
         self._running.pop()
-        if not failed:
-            self._failed = Where()  # whatever went wrong within was caught
+        self._failed = Where()  # whatever went wrong within was caught
 
     def fail(self, error: BaseException) -> None:
-        """An error is about to leave the call that began last."""
+        """The call that began last ends with an error."""
         # Whoever is still running may catch it. Of the outermost call, it is how the trace ends.
-        if len(self._running) == 1:
-            self._failed = forward_failed(error, self)
+        self._failed = forward_failed(error, self) if len(self._running) == 1 else Where()
+        self._running.pop()
 
     def running(self) -> Stack:
         """The innermost call that is running; empty when none is."""
@@ -178,18 +177,15 @@ def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable
         token = log.begin(module)
         if token is None:
             return call(module, *args, **kwargs)
-        failed = True
         try:
             if has_hooks(module):
                 result = marked_call(state.graph(), token, module, args, kwargs)
             else:
                 result = call(module, *args, **kwargs)
-            failed = False
         except BaseException as error:
             log.fail(error)
             raise
-        finally:
-            log.end(failed)
+        log.end()
         return result
 
     return __call__
