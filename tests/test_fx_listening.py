@@ -11,6 +11,7 @@ from torch import nn
 
 import htp
 from htp import registry
+from htp.backends.base import Where
 from htp.backends.fx.ir import MARK
 from htp.errors import CaptureError
 from htp.file.records import record_bytes
@@ -262,9 +263,9 @@ def test_where_a_conversion_failed():
 
 def test_where_is_nowhere_before_and_after():
     with backend().listen() as listener:
-        assert listener.where() == ((), (), "")
+        assert listener.where() == Where()
         export(layer())
-        assert listener.where() == ((), (), "")
+        assert listener.where() == Where()
 
 
 class Odd(nn.Module):

@@ -34,7 +34,7 @@ def forward_failed(error: BaseException, log: Any) -> Where:
     """
     passed = frames(error)
     held = [frame.f_locals for frame, _ in passed]
-    calls = [call for call in held if call.get("log") is log and call.keys() >= _NOTES]
+    calls = [call for call in held if call.get("log") is log and _NOTES.issubset(call)]
     places = [Place(frame.f_code.co_filename, at) for frame, at in reversed(passed)]
     given = [*calls[-1]["args"], *calls[-1]["kwargs"].values()]
     return Where(

@@ -96,17 +96,16 @@ class CallLog:
             return token
         return None
 
-    def end(self, failed: bool) -> None:
-        """The call that began last ends."""
+    def end(self) -> None:
+        """The call that began last ends well."""
         self._running.pop()
-        if not failed:
-            self._failed = Where()  # whatever went wrong within was caught
+        self._failed = Where()  # whatever went wrong within was caught
 
     def fail(self, error: BaseException) -> None:
-        """An error is about to leave the call that began last."""
+        """The call that began last ends with an error."""
         # Whoever is still running may catch it. Of the outermost call, it is how the trace ends.
-        if len(self._running) == 1:
-            self._failed = forward_failed(error, self)
+        self._failed = forward_failed(error, self) if len(self._running) == 1 else Where()
+        self._running.pop()
 
     def innermost(self) -> Optional[int]:
         """The token of the innermost call that is running; None when none is, or after a fault."""
@@ -222,18 +221,15 @@ def _noted(
     token = log.begin(module)
     if token is None:
         return call(module, *args, **kwargs)
-    failed = True
     try:
         if graph is not None:
             result = _between_marks(log, graph, token, call, (module, *args), kwargs)
         else:
             result = call(module, *args, **kwargs)
-        failed = False
     except BaseException as error:
         log.fail(error)
         raise
-    finally:
-        log.end(failed)
+    log.end()
     return result
 
 
