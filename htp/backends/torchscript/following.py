@@ -16,7 +16,7 @@ No node or value is kept, only numbers, and graphs that torch drops unchanged.
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from htp.backends.torchscript.converting import Converting
-from htp.backends.torchscript.ir import inputs
+from htp.backends.torchscript.ir import copied, inputs
 from htp.backends.torchscript.reading import (
     Reader,
     carried,
@@ -177,7 +177,7 @@ class Following:
         held = {number for number in self.numbers if number is not None}
         converting = self._converting = Converting(held, self._readers)
         converted = run()
-        self._built = converted.copy(), numbers_in(converted)
+        self._built = copied(converted), numbers_in(converted)
         given = [value.unique() for value in converted.inputs()]
         returned = [value.unique() for value in converted.outputs()]
         made, lost = converting.ended({*given, *self._built[1]}, returned)

@@ -5,9 +5,23 @@ thousands of nodes, so they are made only where there is something to iterate ov
 """
 
 import contextlib
+import sys
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-__all__ = ["blocks", "census", "first_output", "inputs", "kinds", "let_go", "nodes", "outputs"]
+__all__ = [
+    "FRESH",
+    "NOT_HELD",
+    "blocks",
+    "census",
+    "copied",
+    "first_output",
+    "inputs",
+    "is_held",
+    "kinds",
+    "let_go",
+    "nodes",
+    "outputs",
+]
 
 _nests: Dict[str, bool] = {}
 """Which kinds of nodes have blocks: all nodes of one kind have, or none."""
@@ -71,6 +85,58 @@ def census(graph: Any, kind: str) -> Optional[Tuple[int, List[int]]]:
         if _nests.get(found, True) and blocks(node):
             return None
     return others, numbers
+
+
+NOT_HELD = "a part of torch's graph of an earlier export that failed is still held"
+"""Why a graph cannot be touched."""
+
+
+def _fresh() -> int:
+    one = object()
+    return sys.getrefcount(one)
+
+
+FRESH = _fresh()
+"""What ``sys.getrefcount`` tells of an object that only one variable holds."""
+
+
+def is_held(graph: Any) -> bool:
+    """Whether an object of a graph that torch has just made keeps the graph alive.
+
+    An exception that is kept holds the frames of a failed export, and objects of its dead graph. A
+    new graph at the same address is handed out as such an object, which does not own it: touching
+    it ends the process. Torch looks before it works on a graph
+    (https://github.com/pybind/pybind11/blob/v2.6.2/include/pybind11/cast.h#L1582), so it is asked
+    to check one: where it refuses, it refuses the export as well, a moment later.
+
+    It takes a while: ask only for objects that have more references than ``FRESH``.
+    """
+    import torch
+
+    if not isinstance(graph, torch._C.Graph):
+        return True
+    try:
+        torch._C._jit_pass_lint(graph)
+    except RuntimeError as error:
+        return "non-held" not in str(error)
+    return True
+
+
+def copied(graph: Any) -> Any:
+    """A copy of a graph, at an address of which nobody has an object.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    import torch
+
+    occupied = []
+    for _ in range(16):
+        copy = graph.copy()
+        if sys.getrefcount(copy) <= FRESH or is_held(copy):
+            return copy
+        occupied.append(torch._C.Graph())
+    raise RuntimeError(NOT_HELD)
 
 
 def let_go(error: BaseException) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 from htp.backends.torchscript.change import Change
-from htp.backends.torchscript.ir import nodes, outputs
+from htp.backends.torchscript.ir import copied, nodes, outputs
 from htp.backends.torchscript.ledger import Ledger, number
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.written import rename
@@ -45,7 +45,7 @@ class Unmerged:
     """
 
     def __init__(self, graph: Any, found: Census, merge: Callable[[Any], Any], traced: int) -> None:
-        self._copy = graph.copy()
+        self._copy = copied(graph)
         self._merge = merge
         self._operations, constants = found
         self._traced = [made <= traced for made in constants]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple
 
-from htp.backends.torchscript.ir import nodes
+from htp.backends.torchscript.ir import copied, nodes
 from htp.backends.torchscript.markers import EXIT, is_marker, marker, take_out
 from htp.backends.torchscript.scopes import CallLog
 from htp.scope import Stack
@@ -53,7 +53,7 @@ class Markers:
         for graph in [root, *_graphs(self._model)]:
             if any(is_marker(node) for node in nodes(graph)):
                 continue  # another instance of the same type shares it
-            self._kept.append((graph, graph.copy()))
+            self._kept.append((graph, copied(graph)))
             if not _mark(graph) and len(self._kept) > 1:
                 self._kept.pop()
         return self

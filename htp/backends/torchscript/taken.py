@@ -3,11 +3,13 @@
 A fault here never reaches torch: the pass runs all the same, and ``records`` raises what it was.
 """
 
+import sys
 from threading import get_ident
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from htp.backends.common.patching import PatchPoint, only_here
 from htp.backends.torchscript.following import Following
+from htp.backends.torchscript.ir import FRESH, NOT_HELD, is_held
 from htp.backends.torchscript.points import PASSES, UTILS
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.values import Noting, Prints, Slots
@@ -22,6 +24,7 @@ class Taken:
     """What the calls of one export took and returned."""
 
     def __init__(self, log: CallLog) -> None:
+        self.log = log
         self.thread = log.thread
         self.prints = Prints()
         self.noting = Noting(log, self.prints)
@@ -42,6 +45,11 @@ class Taken:
                 self.fault = error.with_traceback(None)
         return None
 
+    def let_be(self) -> None:
+        """Touch no graph any more: the one that torch has just made is not to be touched."""
+        self.fault = RuntimeError(NOT_HELD)
+        self.log.faults.keep(self.fault, "let_be")
+
     def around(self, step: Callable[..., Any], graph: Any, run: Callable[[], Any]) -> Any:
         """Run a pass of torch's within a step; the pass runs once, whatever the step does."""
         if self.fault is not None or not self.out or self.final is not None:
@@ -55,6 +63,8 @@ class Taken:
             except Exception as error:
                 refused.append(error)
                 raise
+            if self.fault is not None:
+                raise self.fault  # what the pass made cannot be touched
             return results[0]
 
         try:
@@ -63,7 +73,7 @@ class Taken:
             if refused:
                 raise  # torch's own error passes through
             self.fault = error.with_traceback(None)
-        for one in [graph, *results]:
+        for one in [graph, *results] if self.log.faults.first is None else ():
             if hasattr(one, "findAllNodes"):
                 self.prints.take_away(one)  # nothing of HTP's may stay in a graph
         return results[0] if results else run()
@@ -155,7 +165,13 @@ def _within(step: str) -> Callable[[Taken, Any], Any]:
         follow = getattr(taken.following, step)
 
         def jit_pass(graph: Any, *args: Any, **kwargs: Any) -> Any:
-            return taken.around(follow, graph, lambda: plain(graph, *args, **kwargs))
+            def run() -> Any:
+                result = plain(graph, *args, **kwargs)
+                if sys.getrefcount(result) > FRESH and not is_held(result):
+                    taken.let_be()
+                return result
+
+            return taken.around(follow, graph, run)
 
         return jit_pass
 
