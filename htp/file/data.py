@@ -154,15 +154,16 @@ class _Names:
         self._folder, self._main, self._before = folder, main, before
         self._taken = {main.casefold()}
         self._referred: Optional[FrozenSet[str]] = None
+        self._number = 0
         self.may_go: List[str] = []
 
     def choose(self, wanted: str) -> str:
         """The wanted name where it may be had, else one made from the target's."""
-        number = 0
         name = wanted
         while not self._may_have(name):
-            name = f"{self._main}.{number}.data" if number else f"{self._main}.data"
-            number += 1
+            number = f".{self._number}" if self._number else ""
+            name = f"{self._main}{number}.data"
+            self._number += 1
         self._taken.add(name.casefold())
         return name
 
