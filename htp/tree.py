@@ -31,7 +31,7 @@ Place = TypeVar("Place")
 Calls = Iterable[Tuple[ModuleCall, int]]
 
 
-@dataclass
+@dataclass(repr=False)
 class ModuleTree:
     """One module call and the calls that it made, in the order in which they came.
 
@@ -53,9 +53,12 @@ class ModuleTree:
     own: Coverage = NOTHING
     total: Coverage = NOTHING
     shared: int = 0
-    standing: Sequence["Standing"] = field(default=(), repr=False, compare=False)
+    standing: Sequence["Standing"] = field(default=(), compare=False)
     unknown: int = 0
     joined: bool = False
+
+    def __repr__(self) -> str:
+        return f"<ModuleTree {str(self.call)!r}: {self.total}; {len(self.children)} calls below>"
 
     @property
     def roots(self) -> List["ModuleTree"]:

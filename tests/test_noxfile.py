@@ -98,7 +98,7 @@ def test_the_other_sessions(sessions):
     others = {name for name in sessions if "-torch" not in name}
     assert others == {
         *("tests", "lint", "typing", "matrix", "bench", "demo"),
-        *("accuracy", "fuzz", "bench-reading", "libraries"),
+        *("accuracy", "fuzz", "fuzz-files", "bench-reading", "libraries"),
     }
 
 

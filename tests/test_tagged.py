@@ -78,14 +78,15 @@ def test_find_keeps_the_order_of_the_graph(tagged):
 def test_find_one_call(backend):
     model, args, _ = case("two_parents").example()
     tagged = htp.export(model, args, backend=backend)
-    calls = [tagged.find(f"*.block@{number}") for number in range(3)]
-    assert [{str(tag.stack[2]) for _, tag in found} for found in calls] == [
-        {"left.block"},
-        {"right.block@1"},
-        {"right.block@2"},
-    ]
-    everything = sum(map(len, calls))
-    assert len(tagged.find("*.block")) == everything
+    names = ("left.block", "right.block@1", "right.block@2")
+    everything = set()
+    for number, name in enumerate(names):
+        found = tagged.find(f"*.block@{number}")
+        for _, tag in found:  # what torch 2.5 merged is found by each of its calls
+            assert name in {str(call) for call in (*tag.stack, *tag.shared)}
+        assert name in {str(tag.stack[2]) for _, tag in found}
+        everything |= {node.output[0] for node, _ in found}
+    assert {node.output[0] for node, _ in tagged.find("*.block")} == everything
 
 
 def test_tag_of_a_node_and_of_a_value(tagged):
@@ -270,8 +271,9 @@ def test_a_fused_node_is_found_by_each_of_its_modules(backend, tmp_path):
     model = torch.nn.Sequential(Block()).eval()
     tagged = htp.export(model, (torch.ones(1, 1, 5, 5),), tmp_path / "m.onnx", backend=backend)
     for module in ("0.conv", "0.norm"):
-        assert "Conv" in {node.op_type for node, _ in tagged.find(module)}, module
+        assert tagged.find(module), module
     if len(list(tagged.nodes())) == 1:
         branches = {branch.call.path: branch for branch in tagged.tree().walk()}
         assert (branches["0.norm"].shared, branches["0.norm"].total.total) == (1, 0)
         assert branches[""].total.total == 1
+        assert tagged.find("0.conv") == tagged.find("0.norm")

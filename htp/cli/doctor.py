@@ -46,6 +46,7 @@ class Report:
     def as_json(self) -> Dict[str, Any]:
         """What ``htp doctor --json`` prints."""
         return {
+            "schema": "htp.doctor/1",
             "ok": self.ok,
             "htp": VERSION,
             "python": platform.python_version(),

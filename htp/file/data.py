@@ -152,22 +152,27 @@ class _Names:
 
     def __init__(self, folder: str, main: str, before: Callable[[], Sequence[str]]) -> None:
         self._folder, self._main, self._before = folder, main, before
+        self._base = main if _is_text(main) else "model.onnx"
         self._taken = {main.casefold()}
         self._referred: Optional[FrozenSet[str]] = None
+        self._number = 0
         self.may_go: List[str] = []
 
     def choose(self, wanted: str) -> str:
         """The wanted name where it may be had, else one made from the target's."""
-        number = 0
+        first = wanted.split(os.sep, 1)[0].casefold()
+        may = plain(wanted) and first != self._main.casefold() and self._may_have(wanted)
         name = wanted
-        while not self._may_have(name):
-            name = f"{self._main}.{number}.data" if number else f"{self._main}.data"
-            number += 1
+        while not may:
+            number = f".{self._number}" if self._number else ""
+            name = f"{self._base}{number}.data"
+            self._number += 1
+            may = self._may_have(name)
         self._taken.add(name.casefold())
         return name
 
     def _may_have(self, name: str) -> bool:
-        if name.casefold() in self._taken or not (plain(name) or name.startswith(self._main)):
+        if name.casefold() in self._taken:
             return False
         place = os.path.join(self._folder, name)
         if inside(self._folder, name) is not None:
@@ -184,6 +189,15 @@ class _Names:
         if self._referred is None:
             self._referred = frozenset(map(os.path.normpath, self._before()))
         return self._referred
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can stand in a model: those of files may be any bytes."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse_as_target(found: Sequence[str], folders: Sequence[str], target: str) -> None:

@@ -134,11 +134,11 @@ class ModelFile:
 
     @property
     def is_bare(self) -> bool:
-        """Whether no node has a tag of HTP's, whatever the file says of itself."""
-        model = self.outline
-        return not any(map(is_tagged, model.graph.node)) and not any(
-            map(is_tagged, nodes_of(model))
-        )
+        """Whether there are nodes and none has a tag of HTP's, whatever the file says of itself."""
+        nodes = self.outline.graph.node
+        if any(map(is_tagged, nodes)):  # mostly the first
+            return False
+        return len(nodes) > 0 and not any(map(is_tagged, nodes_of(self.outline)))
 
     def tag(self, node: "onnx.NodeProto") -> Tag:
         """The tag of one node."""

@@ -253,6 +253,12 @@ def test_lost_tags_of_which_nothing_else_tells():
     assert tagged.coverage == htp.Coverage(unknown=5)
 
 
+def test_a_model_without_nodes_has_lost_none():
+    """What it is given it returns."""
+    tagged = htp.load(file([], CALLS))
+    assert [branch.call.path for branch in tagged.tree().walk()][:2] == ["", "block"]
+
+
 def test_some_lost_tags_stay_unknown():
     """A node that a tool added beside tagged ones is not guessed."""
     model = htp.load(file(FUSED, CALLS)).model

@@ -144,6 +144,26 @@ def test_names_from_the_target_are_free_ones(theirs, out):
         assert (out / name).read_bytes() == SECRET
 
 
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        (".hidden.onnx", ".hidden.onnx.data"),
+        (os.fsdecode(b"\xff.onnx"), "model.onnx.data"),
+        ("n" * 220 + ".onnx", "n" * 220 + ".onnx.data"),
+    ],
+)
+def test_names_from_odd_targets(target, name, theirs, out):
+    (out / "w.bin").write_bytes(SECRET)
+    strip(put(theirs / "model.onnx", "w.bin"), out / target)
+    assert locations(out / target) == [name]
+    assert (out / name).read_bytes() == DATA
+
+
+def test_a_folder_that_would_be_called_like_the_target(theirs, out):
+    strip(put(theirs / "model.onnx", "plain.onnx/w.bin"), out / "plain.onnx")
+    assert sorted(contents(out)) == ["plain.onnx", "plain.onnx.data"]
+
+
 @pytest.mark.parametrize("kind", ["folder", "file"])
 def test_nothing_is_written_through_a_link(kind, theirs, out, tmp_path):
     elsewhere = tmp_path / "elsewhere"
