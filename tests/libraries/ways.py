@@ -114,7 +114,7 @@ def _child(name: str) -> Way:
     return Way("children", name, ("deploy.py", name), **made)  # type: ignore[arg-type]
 
 
-TIMM = {"package": "timm", "owners": ("conv1", "layer2.0.downsample.0", "layer4.1.conv2", "fc")}
+TIMM = {"package": "timm", "owners": ("maxpool", "layer2.0.downsample", "layer4.1.act2", "fc")}
 KERAS = {"package": "keras", "owners": ("_layers.1", "_layers.2", "_layers.4")}
 
 WAYS = [
@@ -145,7 +145,8 @@ WAYS = [
         setup=("make_transformers.py", "sentence"),
     ),
     _yolo("plain"),
-    _yolo("slim", rewritten={"yolov8n.onnx": f"onnxslim {DROPS}"}),
+    _yolo("slim", torch=">=2.4,<2.5"),
+    _yolo("slim", torch=">=2.5", rewritten={"yolov8n.onnx": f"onnxslim {DROPS}"}),
     _lightning("path"),
     _lightning("memory", exports=("",)),
     _lightning("dynamo", exporter="fx", exports=("",), torch=">=2.5"),
@@ -157,7 +158,7 @@ WAYS = [
     _script(
         *("adapter", "open_file", "adapter_export.py"),
         exports=("",),
-        owners=("model.backbone.0", "model.head"),
+        owners=("model.backbone.2", "model.head"),
     ),
     _child("spawn"),
     _child("fork"),
