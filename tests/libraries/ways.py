@@ -39,6 +39,7 @@ class Way(NamedTuple):
             same seed for hashes.
         dated: a key of the model's metadata that the library writes the time of day into.
         untagged: what HTP says of an export that it cannot tag.
+        remark: what a reader should know.
     """
 
     library: str
@@ -55,6 +56,7 @@ class Way(NamedTuple):
     seeded: bool = False
     dated: str = ""
     untagged: str = ""
+    remark: str = ""
 
     @property
     def arguments(self) -> List[str]:
@@ -115,7 +117,7 @@ def _child(name: str) -> Way:
 
 
 TIMM = {"package": "timm", "owners": ("maxpool", "layer2.0.downsample", "layer4.1.act2", "fc")}
-KERAS = {"package": "keras", "owners": ("_layers.1", "_layers.2", "_layers.4")}
+KERAS = {"package": "keras", "owners": ("convolution", "norm", "pool", "head")}
 
 WAYS = [
     _optimum(
@@ -155,6 +157,11 @@ WAYS = [
     _script("timm", "dynamo", "timm_export.py", exporter="fx", torch=">=2.5", **TIMM),
     _script("keras", "fixed", "keras_export.py", exporter="fx", exports=("",), **KERAS),
     _script("keras", "dynamic", "keras_export.py", **KERAS),
+    _script(
+        *("keras", "functional", "keras_export.py"),
+        **{"package": "keras", "exporter": "fx", "exports": ("",), "owners": ("",)},
+        remark="all of the root: Keras registers no layer of a functional model as a module in it",
+    ),
     _script(
         *("adapter", "open_file", "adapter_export.py"),
         exports=("",),
