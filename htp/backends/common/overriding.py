@@ -51,13 +51,13 @@ def kinds_of(modules: Iterable[Any]) -> List[type]:
     leads to the plain one.
     """
     import torch
+    import torch.fx
 
+    leading = (torch.fx.GraphModule, torch.jit.ScriptModule)
     found: Dict[type, None] = {}
     for kind in {type(module) for module in modules}:
         holder = _found_by(kind)
-        if holder is not torch.nn.Module and not issubclass(
-            kind, (torch.fx.GraphModule, torch.jit.ScriptModule)
-        ):
+        if holder is not torch.nn.Module and not issubclass(kind, leading):
             found[holder] = None
     return list(found)
 

@@ -41,7 +41,7 @@ class OverridingCalls:
             yield
             return
         self._tracers.append(tracer)
-        self._put_in()
+        self._watch.guard(self._put_in)
         try:
             yield
         finally:
@@ -57,7 +57,7 @@ class OverridingCalls:
             yield
         finally:
             if self._tracers:
-                self._put_in()
+                self._watch.guard(self._put_in)
 
     def _put_in(self) -> None:
         self._patches.close()

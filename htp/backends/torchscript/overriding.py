@@ -55,9 +55,13 @@ def overriding_calls(model: Any, recorder: Recorder) -> Iterator[None]:
     import torch
 
     with ExitStack() as patches:
-        kinds = kinds_of(model.modules()) if isinstance(model, torch.nn.Module) else ()
-        if kinds:
-            watching = watched_overriding(recorder.log, torch)
-            patches.enter_context(installed(_NAMES, recorder))
-            patches.enter_context(overridden(kinds, watching))
+
+        def put_in() -> None:
+            kinds = kinds_of(model.modules()) if isinstance(model, torch.nn.Module) else ()
+            if kinds:
+                patches.enter_context(installed(_NAMES, recorder))
+                watching = watched_overriding(recorder.log, torch)
+                patches.enter_context(overridden(kinds, watching))
+
+        recorder.faults.safely(put_in)
         yield
