@@ -324,7 +324,7 @@ for _pins in library_pins():
 def libraries(session: nox.Session) -> None:
     """Write docs/libraries.md from the result files; ``-- --check`` says whether it is stale."""
     session.install("packaging")
-    session.run("python", "tools/libraries.py", *session.posargs)
+    session.run("python", "tools/libraries_page.py", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)

@@ -159,7 +159,10 @@ WAYS = [
     _script("keras", "dynamic", "keras_export.py", **KERAS),
     _script(
         *("keras", "functional", "keras_export.py"),
-        **{"package": "keras", "exporter": "fx", "exports": ("",), "owners": ("",)},
+        package="keras",
+        exporter="fx",
+        exports=("",),
+        owners=("",),
         remark="all of the root: Keras registers no layer of a functional model as a module in it",
     ),
     _script(
