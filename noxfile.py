@@ -301,7 +301,8 @@ def library_on(pins: Pins) -> None:
     @nox.session(name=f"libraries-{name}", python=interpreter(pins.python) or pins.python)
     def session_of_library(session: nox.Session) -> None:
         with disposable(session):
-            install(session, pins, *pins.versions, *nox.project.dependency_groups(GROUPS, "test"))
+            test = nox.project.dependency_groups(GROUPS, "libraries")
+            install(session, pins, *pins.versions, *test)
             results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "libraries"
             results.mkdir(parents=True, exist_ok=True)
             recorded = (

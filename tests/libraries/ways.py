@@ -101,13 +101,13 @@ def _optimum(model: str, task: str, *exports: str, **more: object) -> Way:
 
 
 def _yolo(name: str, **more: object) -> Way:
-    made = {"package": "ultralytics", "exports": ("yolov8n.onnx",), "dated": "date"}
+    made = {"package": "ultralytics", "exports": ("yolov8n.onnx",)}
     owners = ("model.2.m.0.cv1.conv", "model.22")
     return _script("ultralytics", name, "ultralytics_export.py", owners=owners, **made, **more)
 
 
-def _lightning(name: str, **more: object) -> Way:
-    made = {"package": "lightning", "owners": ("body.0", "body.1", "head")}
+def _lightning(name: str, package: str = "lightning", **more: object) -> Way:
+    made = {"package": package, "owners": ("body.0", "body.1", "head")}
     return _script("lightning", name, "lightning_export.py", **made, **more)
 
 
@@ -146,15 +146,26 @@ WAYS = [
         owners=("encoder.layer.1.attention.self.query", "embeddings.LayerNorm"),
         setup=("make_transformers.py", "sentence"),
     ),
-    _yolo("plain"),
-    _yolo("slim", torch=">=2.4,<2.5"),
-    _yolo("slim", torch=">=2.5", rewritten={"yolov8n.onnx": f"onnxslim {DROPS}"}),
-    _lightning("path"),
-    _lightning("memory", exports=("",)),
+    _yolo("plain", torch="<2"),
+    _yolo("plain", torch=">=2", dated="date"),
+    _yolo("slim", torch=">=2,<2.5", dated="date"),
+    _yolo("slim", torch=">=2.5", dated="date", rewritten={"yolov8n.onnx": f"onnxslim {DROPS}"}),
+    _lightning("path", "pytorch-lightning", torch="<2"),
+    _lightning("path", torch=">=2"),
+    _lightning("memory", "pytorch-lightning", exports=("",), torch="<2"),
+    _lightning("memory", exports=("",), torch=">=2"),
     _lightning("dynamo", exporter="fx", exports=("",), torch=">=2.5"),
     _lightning("dynamo_path", exporter="fx", torch=">=2.5"),
     _script("timm", "torchscript", "timm_export.py", **TIMM),
     _script("timm", "dynamo", "timm_export.py", exporter="fx", torch=">=2.5", **TIMM),
+    _script(
+        *("timm", "dynamo", "timm_export.py"),
+        package="timm",
+        exporter="dynamo_export",
+        exports=("",),
+        torch=">=2,<2.5",
+        untagged="no backend listens to dynamo_export",
+    ),
     _script("keras", "fixed", "keras_export.py", exporter="fx", exports=("",), **KERAS),
     _script("keras", "dynamic", "keras_export.py", **KERAS),
     _script(
