@@ -303,7 +303,8 @@ def library_on(pins: Pins) -> None:
     @nox.session(name=f"libraries-{name}", python=interpreter(pins.python) or pins.python)
     def session_of_library(session: nox.Session) -> None:
         with disposable(session):
-            install(session, pins, *pins.versions, *nox.project.dependency_groups(GROUPS, "test"))
+            test = nox.project.dependency_groups(GROUPS, "libraries")
+            install(session, pins, *pins.versions, *test)
             results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "libraries"
             results.mkdir(parents=True, exist_ok=True)
             recorded = (
@@ -326,7 +327,7 @@ for _pins in library_pins():
 def libraries(session: nox.Session) -> None:
     """Write docs/libraries.md from the result files; ``-- --check`` says whether it is stale."""
     session.install("packaging")
-    session.run("python", "tools/libraries.py", *session.posargs)
+    session.run("python", "tools/libraries_page.py", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)

@@ -91,6 +91,7 @@ def row_of(way):
         "dated": way.dated,
         "seeded": way.seeded,
         "untagged": way.untagged,
+        "remark": way.remark,
         "tests": 0,
     }
 

@@ -39,6 +39,7 @@ class Way(NamedTuple):
             same seed for hashes.
         dated: a key of the model's metadata that the library writes the time of day into.
         untagged: what HTP says of an export that it cannot tag.
+        remark: what a reader should know.
     """
 
     library: str
@@ -55,6 +56,7 @@ class Way(NamedTuple):
     seeded: bool = False
     dated: str = ""
     untagged: str = ""
+    remark: str = ""
 
     @property
     def arguments(self) -> List[str]:
@@ -99,13 +101,13 @@ def _optimum(model: str, task: str, *exports: str, **more: object) -> Way:
 
 
 def _yolo(name: str, **more: object) -> Way:
-    made = {"package": "ultralytics", "exports": ("yolov8n.onnx",), "dated": "date"}
+    made = {"package": "ultralytics", "exports": ("yolov8n.onnx",)}
     owners = ("model.2.m.0.cv1.conv", "model.22")
     return _script("ultralytics", name, "ultralytics_export.py", owners=owners, **made, **more)
 
 
-def _lightning(name: str, **more: object) -> Way:
-    made = {"package": "lightning", "owners": ("body.0", "body.1", "head")}
+def _lightning(name: str, package: str = "lightning", **more: object) -> Way:
+    made = {"package": package, "owners": ("body.0", "body.1", "head")}
     return _script("lightning", name, "lightning_export.py", **made, **more)
 
 
@@ -114,8 +116,8 @@ def _child(name: str) -> Way:
     return Way("children", name, ("deploy.py", name), **made)  # type: ignore[arg-type]
 
 
-TIMM = {"package": "timm", "owners": ("conv1", "layer2.0.downsample.0", "layer4.1.conv2", "fc")}
-KERAS = {"package": "keras", "owners": ("_layers.1", "_layers.2", "_layers.4")}
+TIMM = {"package": "timm", "owners": ("maxpool", "layer2.0.downsample", "layer4.1.act2", "fc")}
+KERAS = {"package": "keras", "owners": ("convolution", "norm", "pool", "head")}
 
 WAYS = [
     _optimum(
@@ -144,20 +146,40 @@ WAYS = [
         owners=("encoder.layer.1.attention.self.query", "embeddings.LayerNorm"),
         setup=("make_transformers.py", "sentence"),
     ),
-    _yolo("plain"),
-    _yolo("slim", rewritten={"yolov8n.onnx": f"onnxslim {DROPS}"}),
-    _lightning("path"),
-    _lightning("memory", exports=("",)),
+    _yolo("plain", torch="<2"),
+    _yolo("plain", torch=">=2", dated="date"),
+    _yolo("slim", torch=">=2,<2.5", dated="date"),
+    _yolo("slim", torch=">=2.5", dated="date", rewritten={"yolov8n.onnx": f"onnxslim {DROPS}"}),
+    _lightning("path", "pytorch-lightning", torch="<2"),
+    _lightning("path", torch=">=2"),
+    _lightning("memory", "pytorch-lightning", exports=("",), torch="<2"),
+    _lightning("memory", exports=("",), torch=">=2"),
     _lightning("dynamo", exporter="fx", exports=("",), torch=">=2.5"),
     _lightning("dynamo_path", exporter="fx", torch=">=2.5"),
     _script("timm", "torchscript", "timm_export.py", **TIMM),
     _script("timm", "dynamo", "timm_export.py", exporter="fx", torch=">=2.5", **TIMM),
+    _script(
+        *("timm", "dynamo", "timm_export.py"),
+        package="timm",
+        exporter="dynamo_export",
+        exports=("",),
+        torch=">=2,<2.5",
+        untagged="no backend listens to dynamo_export",
+    ),
     _script("keras", "fixed", "keras_export.py", exporter="fx", exports=("",), **KERAS),
     _script("keras", "dynamic", "keras_export.py", **KERAS),
     _script(
+        *("keras", "functional", "keras_export.py"),
+        package="keras",
+        exporter="fx",
+        exports=("",),
+        owners=("",),
+        remark="all of the root: Keras registers no layer of a functional model as a module in it",
+    ),
+    _script(
         *("adapter", "open_file", "adapter_export.py"),
         exports=("",),
-        owners=("model.backbone.0", "model.head"),
+        owners=("model.backbone.2", "model.head"),
     ),
     _child("spawn"),
     _child("fork"),

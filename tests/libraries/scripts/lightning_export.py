@@ -6,7 +6,11 @@ import sys
 from pathlib import Path
 
 import torch
-from lightning.pytorch import LightningModule
+
+try:
+    from lightning.pytorch import LightningModule
+except ImportError:  # the name of the package before 2.0
+    from pytorch_lightning import LightningModule
 
 
 class Classifier(LightningModule):
