@@ -5,7 +5,7 @@ import warnings
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Dict, Mapping, NamedTuple, Optional, Sequence, Union
 
-from htp import failures, registry, torch_release, turns
+from htp import failures, registry, turns
 from htp.errors import CaptureError
 from htp.exported import Exported
 from htp.spec import BackendSpec
@@ -144,7 +144,7 @@ def _selected(model: Any, backend: Any, options: Mapping[str, Any]) -> BackendSp
             f"backend must be the name of one; found {type(backend).__name__}.",
             f"registered are {names}.",
         )
-    if torch_release.RELEASE is None:
+    if not registry.is_supported():
         return registry.chosen(backend)  # which tells what is wrong with torch
     exporter = arguments.exporter_of(model, options)
     if exporter is None:

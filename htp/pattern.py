@@ -101,7 +101,8 @@ def operators(op_type: Union[str, Iterable[str]]) -> FrozenSet[str]:
     Raises:
         TypeError: it is neither.
     """
-    names = (op_type,) if isinstance(op_type, str) else tuple(op_type)
+    several = isinstance(op_type, Iterable) and not isinstance(op_type, (str, bytes))
+    names = tuple(op_type) if several else (op_type,)
     if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"op_type is an operator's name or several; found {op_type!r}.")
-    return frozenset(names)
+        raise TypeError(f"op_type is an operator's name, or several of them; found {op_type!r}.")
+    return frozenset(map(str, names))

@@ -7,7 +7,6 @@ What a row says stands in ``htp.spec``. The built-in rows are here; others come 
 import os
 import threading
 import warnings
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Dict, List, Optional, Set, Tuple
 
@@ -15,7 +14,7 @@ from packaging.version import Version
 
 from htp import plugins, torch_release
 from htp.errors import BackendUnavailableError, UnsupportedTorchError, did_you_mean
-from htp.spec import EXPORTERS, PROTOCOL, BackendSpec, select
+from htp.spec import EXPORTERS, PROTOCOL, BackendInfo, BackendSpec, select
 from htp.usable import usable
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ __all__ = [
     "available_backends",
     "chosen",
     "default_name",
+    "is_supported",
     "load",
     "name_for",
     "reason_against",
@@ -39,25 +39,6 @@ __all__ = [
 ]
 
 OVERRIDE = "HTP_BACKEND"
-
-
-@dataclass(frozen=True)
-class BackendInfo:
-    """A registered backend and its state on this machine.
-
-    Attributes:
-        name: its name.
-        torch: the releases that it accepts; "" where its plug-in cannot be loaded.
-        usable: whether it can run here.
-        reason: why it cannot, or None.
-        default: whether it is the one chosen at import.
-    """
-
-    name: str
-    torch: str
-    usable: bool
-    reason: Optional[str]
-    default: bool
 
 
 _BUILT_IN: Tuple[BackendSpec, ...] = (
@@ -222,6 +203,12 @@ def _refusal() -> UnsupportedTorchError:
     )
 
 
+def is_supported() -> bool:
+    """Whether any backend accepts the installed torch."""
+    release = torch_release.RELEASE
+    return release is not None and any(spec.accepts(release) for spec in specs())
+
+
 def chosen(name: Optional[str] = None) -> BackendSpec:
     """The row to use: ``name``, else ``HTP_BACKEND``, else what the installed torch selects.
 
@@ -231,7 +218,7 @@ def chosen(name: Optional[str] = None) -> BackendSpec:
     """
     name = name or os.environ.get(OVERRIDE)
     release = torch_release.RELEASE
-    if release is None or not any(spec.accepts(release) for spec in specs()):
+    if release is None or not is_supported():
         raise _refusal()
     if name is None:
         default = _default()

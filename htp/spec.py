@@ -9,7 +9,7 @@ from typing import Optional, Sequence
 
 from packaging.version import InvalidVersion, Version
 
-__all__ = ["EXPORTERS", "PROTOCOL", "BackendSpec", "select"]
+__all__ = ["EXPORTERS", "PROTOCOL", "BackendInfo", "BackendSpec", "select"]
 
 PROTOCOL = 2
 """The version of ``htp.backends.base`` that HTP speaks. 1 was ``capture(request)``: a backend
@@ -76,6 +76,25 @@ class BackendSpec:
         return bool(self.default_since) and _within(
             release, self.default_since, self.default_before
         )
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """A registered backend and its state on this machine.
+
+    Attributes:
+        name: its name.
+        torch: the releases that it accepts; "" where its plug-in cannot be loaded.
+        usable: whether it can run here.
+        reason: why it cannot, or None.
+        default: whether it is the one chosen at import.
+    """
+
+    name: str
+    torch: str
+    usable: bool
+    reason: Optional[str]
+    default: bool
 
 
 def _within(release: Version, since: str, before: str) -> bool:

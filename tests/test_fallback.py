@@ -39,11 +39,11 @@ def forgetful(monkeypatch, backend, forgets):
 
     def record(request, spec):
         assert spec.name == backend
-        data, found = plain(request, spec)
+        written, found, name = plain(request, spec)
         for node in found.after.walk():
             if node.owner and forgets(node.owner.stack):
                 node.owner = None
-        return data, Capture(found.after, None, found.calls)
+        return exporting.Recorded(written, Capture(found.after, None, found.calls), name)
 
     monkeypatch.setattr(exporting, "record", record)
 

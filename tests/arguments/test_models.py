@@ -145,5 +145,5 @@ def test_several_operators_at_once():
     several = tagged.find("*", op_type=["Relu", "Add"])
     assert {node.op_type for node, _ in several} == {"Relu", "Add"}
     assert tagged.find("*", op_type=[]) == []
-    with pytest.raises(TypeError, match="op_type must be an operator's name or several"):
+    with pytest.raises(TypeError, match="op_type is an operator's name, or several"):
         tagged.find("*", op_type=[1])

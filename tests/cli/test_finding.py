@@ -290,4 +290,4 @@ def test_what_is_no_text(wrong):
             work(wrong)
     if wrong is not None:
         with pytest.raises(TypeError, match="op_type is an operator's name"):
-            tagged.find("block", op_type=wrong)
+            tagged.find("block", op_type=[wrong])
