@@ -16,7 +16,7 @@ from htp.file.edit import NOTHING, SCHEMA, SMALL, Change, Chunk, Schema, edit, j
 from htp.file.entries import KEY, PROPS, VALUE, Props
 from htp.file.protobuf import fields, integer, text
 
-__all__ = ["Chunk", "append", "join", "opset", "remove", "weights", "without_weights"]
+__all__ = ["SCHEMA", "Chunk", "append", "join", "opset", "remove", "weights", "without_weights"]
 
 _WITH_CONSTANTS: Schema = {
     **SCHEMA,
