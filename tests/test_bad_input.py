@@ -253,6 +253,23 @@ def test_a_file_object_that_takes_text():
     fails(htp.CaptureError, "StringIO", "Hint: open it with mode 'wb'.", f=io.StringIO())
 
 
+class MustNotRun(nn.Module):
+    """Tells when it is called."""
+
+    def forward(self, x):
+        raise AssertionError("the export ran")
+
+
+@pytest.mark.parametrize("why", ["not open for writing", "is closed", "takes text"])
+def test_a_file_object_that_cannot_be_written_is_noticed_before_the_export(why, tmp_path):
+    (tmp_path / "there").write_bytes(b"x")
+    mode = {"not open for writing": "rb", "is closed": "wb", "takes text": "w"}[why]
+    with open(tmp_path / "there", mode) as file:
+        if why == "is closed":
+            file.close()
+        fails(htp.CaptureError, why, model=MustNotRun(), f=file)
+
+
 # --- load
 
 

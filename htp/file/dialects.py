@@ -73,7 +73,7 @@ def _literal_list(text: Optional[str]) -> List[str]:
             return []
         try:
             found.append(_ESCAPE.sub(_unescaped, match.group(match.lastindex or 0)))
-        except ValueError:  # no such character
+        except (ValueError, OverflowError):  # no such character
             return []
         at = comma.end() if comma else end
     return found
