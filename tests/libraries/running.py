@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Set
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 import onnx
 
@@ -132,10 +132,20 @@ def _command(name: str) -> str:
     return os.path.join(os.path.dirname(sys.executable), name)
 
 
+def _loaded(path: Path) -> Optional[htp.TaggedModel]:
+    """A model with its tags; None where nothing in it tells of modules."""
+    try:
+        return htp.load(path)
+    except htp.InvalidModelError:
+        return None
+
+
 def stripped(path: Path) -> bytes:
     """The bytes of a model without what HTP wrote."""
-    plain = io.BytesIO()
-    htp.load(path).strip().save(plain)
+    tagged, plain = _loaded(path), io.BytesIO()
+    if tagged is None:
+        return path.read_bytes()
+    tagged.strip().save(plain)
     return plain.getvalue()
 
 
@@ -160,10 +170,14 @@ def _without(content: bytes, key: str) -> bytes:
 
 def counts(path: Path) -> Dict[str, int]:
     """The nodes of a file, and how many of them have an owner."""
-    coverage = htp.load(path).coverage
+    tagged = _loaded(path)
+    if tagged is None:
+        return {"nodes": len(onnx.load(path, load_external_data=False).graph.node), "tagged": 0}
+    coverage = tagged.coverage
     return {"nodes": coverage.total, "tagged": coverage.total - coverage.unknown}
 
 
 def owners(path: Path) -> Set[str]:
     """The modules that own nodes of a file."""
-    return {tag.path for _, tag in htp.load(path).nodes()}
+    tagged = _loaded(path)
+    return set() if tagged is None else {tag.path for _, tag in tagged.nodes()}

@@ -1,6 +1,7 @@
 """Every way out of a library that is tested: a table, and how each is shown to a reader."""
 
 import ast
+import re
 from pathlib import Path
 from types import MappingProxyType
 from typing import List, Mapping, NamedTuple, Tuple
@@ -18,6 +19,9 @@ DECODERS = {
     **dict.fromkeys(WITH_PAST, "optimum adds a node for the tied weights"),
     "decoder_model_merged.onnx": "optimum makes this file of two exported ones",
 }
+
+_EXPORTS = re.compile(r"[\w.]*(export|to_onnx|SentenceTransformer)\(")
+"""The calls that a script's functions are about."""
 
 
 class Way(NamedTuple):
@@ -71,22 +75,22 @@ class Way(NamedTuple):
 
     @property
     def call(self) -> str:
-        """What is written to export in this way: the script's function, or the command."""
+        """What is written to export in this way: the call in the script, or the command."""
         if not self.is_script:
             return " ".join(self.command)
         source = (SCRIPTS / self.command[0]).read_text(encoding="utf-8")
-        for node in ast.parse(source).body:
-            if isinstance(node, ast.FunctionDef) and node.name == self.name:
-                lines = [ast.get_source_segment(source, line) or "" for line in node.body]
-                *before, last = [" ".join(line.split()) for line in lines]
-                value = last[len("return ") :]
-                return "; ".join([*before, value] if "(" in value else before)
+        for function in ast.parse(source).body:
+            if isinstance(function, ast.FunctionDef) and function.name == self.name:
+                calls = (node for node in ast.walk(function) if isinstance(node, ast.Call))
+                texts = [ast.get_source_segment(source, call) or "" for call in calls]
+                return next(text for text in texts if _EXPORTS.match(text))
         return " ".join(self.command)
 
     @property
     def recipe(self) -> str:
         """The one line that tags it."""
-        command = ("export.py",) if self.is_script else self.command
+        own = self.call == " ".join(self.command)
+        command = self.command if own else ("export.py",)
         return " ".join(["htp run", *self.options, "--", *command])
 
 
@@ -153,7 +157,8 @@ WAYS = [
     _lightning("path", "pytorch-lightning", torch="<2"),
     _lightning("path", torch=">=2"),
     _lightning("memory", "pytorch-lightning", exports=("",), torch="<2"),
-    _lightning("memory", exports=("",), torch=">=2"),
+    # lightning 2.4 makes a path of the buffer, "<_io.BytesIO object at 0x...>", and writes there
+    _lightning("memory", exports=("",), torch=">=2.5"),
     _lightning("dynamo", exporter="fx", exports=("",), torch=">=2.5"),
     _lightning("dynamo_path", exporter="fx", torch=">=2.5"),
     _script("timm", "torchscript", "timm_export.py", **TIMM),

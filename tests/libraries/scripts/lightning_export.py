@@ -26,16 +26,16 @@ class Classifier(LightningModule):
 
 torch.manual_seed(0)
 model = Classifier()
-OLDER = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
+older = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
 
 
 def path():
-    return model.to_onnx("model.onnx", **OLDER)
+    return model.to_onnx("model.onnx", **older)
 
 
 def memory():
     buffer = io.BytesIO()
-    returned = model.to_onnx(buffer, **OLDER)
+    returned = model.to_onnx(buffer, **older)
     Path("model.onnx").write_bytes(buffer.getvalue())
     return returned
 
