@@ -441,6 +441,8 @@ def test_a_class_with_its_own_call_is_left_as_it_was(exporter, tmp_path):
         def __call__(self, x):
             raise KeyError("no such thing")
 
+        forward = __call__
+
     own = vars(Fails)["__call__"]
     with pytest.raises(Exception), htp.tagging():  # noqa: B017, PT011
         export(exporter, str(tmp_path / "m"), torch.nn.Sequential(Fails()))

@@ -227,6 +227,13 @@ def test_a_name_that_would_command_the_terminal(htp_run, tmp_path):
     assert "\\x1b[31m\\nred.onnx: " in line
 
 
+def test_what_cannot_be_printed_fails_as_by_itself(htp_run, tmp_path):
+    env = {**os.environ, "PYTHONIOENCODING": "ascii:strict"}
+    ran = htp_run(script(tmp_path / "x.py", "print('\\xe9')\n"), env=env)
+    assert ran.returncode == 1
+    assert "UnicodeEncodeError" in ran.stderr
+
+
 CHILDREN = (
     SCRIPT
     + """
