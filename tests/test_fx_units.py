@@ -375,6 +375,7 @@ def test_a_view_that_is_computed_once_more_stands_for_the_one_of_the_chain(same)
         ("L__self__.layers[0]", "layers.0"),
         ("_export_root.left", "left"),
         ("a__b", "a__b"),
+        ("__mark__.c", "__mark__.c"),
         ("L['self'].a__b.c", "a__b.c"),
         ("a-b", "a-b"),
         ("L['self']._modules['a-b']", "a-b"),

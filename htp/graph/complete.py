@@ -5,6 +5,14 @@ a later pass added, nodes that a rewrite made anew. What they were made for can 
 edges: a value that was there before the rewrite keeps its owner; a helper belongs to the operation
 that consumes it. Nothing here looks at operator types or names.
 
+Edges that lead out of one module and into another leave open in which of them a node ran. Torch
+puts helpers on such an edge after it built the graph; a node that was there from the first needs a
+witness on both sides, or what its reader says is a guess:
+
+    %b = Relu(%a)      of one          and then, in the first graph:   nobody knows whose Erf is
+    %c = Erf(%b)       not recorded    only in the graph that is written:  a helper, its reader's
+    %d = Sigmoid(%c)   of the other
+
 Where the edges lead to nothing that is known, the parameters that a node reads are asked at last.
 That is a guess, and called so.
 """
@@ -18,6 +26,8 @@ from htp.graph.records import Capture, NodeRecord
 from htp.scope import UNKNOWN, Owner, Provenance, Stack, Tag, common_stack
 
 __all__ = ["complete"]
+
+Neighbours = Callable[[NodeRecord], List[NodeRecord]]
 
 Found = Iterator[Tuple[NodeRecord, Owner]]
 """What a rule finds: nodes without a tag, and whose they are."""
@@ -108,9 +118,10 @@ class _Completion:
         if len(self._tags) == len(self._graph.nodes):
             return
         known = self._tags.places()
-        if self._tags.add(self._readers_of_parameters(), Provenance.INFERRED):
-            self.along_edges()
-            self._tags.call_guesses(known)
+        for rule in (self._readers_of_parameters, self._only_consumers):
+            if self._tags.add(rule(), Provenance.INFERRED):
+                self.along_edges()
+                self._tags.call_guesses(known)
 
     def _same_value(self, before: GraphIndex) -> Found:
         """A node made anew computes a value that an earlier, recorded node computed."""
@@ -149,15 +160,39 @@ class _Completion:
 
     def _consumers(self) -> Found:
         """A helper belongs to what it was made for. Of several uses the first one owns it."""
+        for node, owner in self._only_consumers():
+            if not self._crosses(node, owner.stack, self._makers):
+                yield node, owner
+
+    def _crosses(self, node: NodeRecord, owner: Stack, onward: Neighbours) -> bool:
+        """Whether a node was there from the first, and ``onward`` of it are only other calls."""
+        before = self._before or self._graph
+        if not any(name in before.makers for name in node.outputs):
+            return False
+        found: List[Stack] = []
+        pending, seen = [node], {id(node)}
+        while pending:
+            for other in onward(pending.pop()):
+                tag = self._tags.get(other)
+                if tag is not None:
+                    found.append(tag.stack)
+                elif id(other) not in seen:
+                    seen.add(id(other))
+                    pending.append(other)
+        return bool(found) and owner not in found
+
+    def _makers(self, node: NodeRecord) -> List[NodeRecord]:
+        return [self._graph.makers[name] for name in node.inputs if name in self._graph.makers]
+
+    def _users(self, node: NodeRecord) -> List[NodeRecord]:
+        readers = (user for name in node.outputs for user in self._graph.readers.get(name, ()))
+        return [user for user in readers if user is not None]
+
+    def _only_consumers(self) -> Found:
+        """The same, with nothing else to tell that it is so."""
         for node in reversed(self._graph.nodes):  # a chain of helpers is tagged from its end
             if self._tags.get(node) is None:
-                users = [
-                    user
-                    for name in node.outputs
-                    for user in self._graph.readers.get(name, ())
-                    if user is not None
-                ]
-                tags = [self._tags.get(user) for user in users]
+                tags = [self._tags.get(user) for user in self._users(node)]
                 if None not in tags:
                     owner = Owner.merged(tag.stack for tag in tags if tag is not None)
                     if owner:
@@ -166,13 +201,12 @@ class _Completion:
     def _producers(self) -> Found:
         """What only the graph's outputs consume belongs to what computed its inputs."""
         for node in self._tags.missing(self._graph.nodes):
-            makers = [self._graph.makers.get(name) for name in node.inputs]
-            known = [tag.stack for tag in map(self._tags.get, makers) if tag]
+            known = [tag.stack for tag in map(self._tags.get, self._makers(node)) if tag]
             around = self._tags.get(self._graph.parents.get(id(node)))
             if not known and around is not None:
                 known = [around.stack]
             owner = Owner.fused(known)
-            if owner:
+            if owner and not self._crosses(node, owner.stack, self._users):
                 yield node, owner
 
     def _callers(self) -> Found:

@@ -157,3 +157,31 @@ def test_parameters_that_stayed_keep_their_names():
     after = graph(node("MatMul", "x w", "y"), parameters={"w": ("l.weight",)})
     assert parameters(Capture(after)) == {"w": ("l.weight",)}
     assert parameters(Capture(after, graph(node("MatMul", "x w", "y")))) == {"w": ("l.weight",)}
+
+
+def test_an_edge_between_modules_needs_two_witnesses():
+    """A node that was there from the first may be of either side: its reader is a guess."""
+    nodes = [
+        node("Relu", "x", "b", A),
+        node("Erf", "b", "c"),
+        node("Tanh", "c", "d"),
+        node("Sigmoid", "d", "y", B),
+    ]
+    found = tags(graph(*nodes))
+    assert [tag.stack for tag in found] == [A, B, B, B]
+    assert [tag.provenance for tag in found[1:3]] == [Provenance.INFERRED] * 2
+
+
+def test_a_helper_that_torch_put_on_an_edge_is_its_readers():
+    before = graph(node("Relu", "x", "b", A), node("Sigmoid", "b", "y", B))
+    after = graph(
+        node("Relu", "x", "b", A), node("Cast", "b", "new"), node("Sigmoid", "new", "y", B)
+    )
+    assert told(tags(after, before)[1])[:2] == (B, PROPAGATED)
+
+
+def test_both_sides_agree():
+    found = tags(
+        graph(node("Relu", "x", "b", A), node("Erf", "b", "c"), node("Sigmoid", "c", "y", A))
+    )
+    assert told(found[1])[:2] == (A, PROPAGATED)

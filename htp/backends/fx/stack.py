@@ -9,6 +9,7 @@ https://github.com/pytorch/pytorch/blob/v2.6.0/torch/fx/_symbolic_trace.py#L530
 """
 
 import re
+from types import FunctionType, MethodType
 from typing import Any, FrozenSet, List, Mapping, Optional, Tuple
 
 from htp.scope import ModuleCall, Stack
@@ -69,8 +70,9 @@ class StackReader:
 
 
 def _is_special(attribute: str) -> bool:
-    """Whether this is an attribute of Python's own, as no module is likely to be called."""
-    return attribute.startswith("__") and attribute.endswith("__") and len(attribute) > 4
+    """Whether this is an attribute of functions and methods: ``__closure__``, ``__self__``."""
+    dunder = attribute.startswith("__") and attribute.endswith("__")
+    return dunder and (hasattr(FunctionType, attribute) or hasattr(MethodType, attribute))
 
 
 def _number(key: str) -> int:
