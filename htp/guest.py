@@ -14,6 +14,7 @@ from htp.errors import CaptureError, HTPError
 from htp.exported import Exported
 from htp.file import encode, memory, wire
 from htp.file.data import locations
+from htp.file.frames import without_frames
 from htp.file.records import record_model
 from htp.file.theirs import Theirs
 from htp.graph.complete import complete
@@ -182,6 +183,8 @@ class Export:
             self._guarded(self._take_inner)
         elif self.exported.tagged:
             self._guarded(self._tag, result)
+        if self._listener is not None and not self.exported.tagged:
+            self._guarded(self._clean)
         self._call.theirs.hand_over()
         return result
 
@@ -190,7 +193,17 @@ class Export:
         try:
             step(*given)
         except Exception as error:  # any defect of HTP's or of a plug-in's: told, never raised
-            self.exported = replace(self.exported, coverage=None, reason=_in_one_line(error))
+            reason = self.exported.reason or _in_one_line(error)
+            self.exported = replace(self.exported, coverage=None, reason=reason)
+
+    def _clean(self) -> None:
+        """Take HTP's own lines out of the doc strings of a model that stays without tags."""
+        theirs = self._call.theirs
+        if self._exporter == "torchscript":
+            data = theirs.read()
+            clean = without_frames(data)
+            if clean is not data:
+                theirs.replace([clean], data)
 
     def _choose(self) -> None:
         found = chosen(self._exporter, self._backend)
@@ -254,6 +267,7 @@ def _tagged(heard: Heard, theirs: Theirs, program: Any, backend: str) -> Coverag
     import onnx
 
     data = memory.outline(program) if theirs.is_nowhere and program else theirs.read()
+    data = without_frames(data)
     light = onnx.ModelProto.FromString(wire.without_weights(data))
     capture = heard.capture(record_model(light))
     tags = complete(capture)

@@ -518,7 +518,7 @@ def test_a_defect_of_htp_leaves_torchs_own_file(
     def broken(*args, **kwargs):
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr(sys.modules[module], name, broken)
+    monkeypatch.setattr(importlib.import_module(module), name, broken)
     path = tmp_path / "model.onnx"
     with pytest.warns(RuntimeWarning) as told, htp.tagging() as exports:
         result = export(exporter, str(path))
@@ -578,6 +578,30 @@ def test_a_listener_that_fails_breaks_nothing(exporter, plain, tmp_path, monkeyp
         export(exporter, str(path), Raises())
     if when != "before":
         assert "ZeroDivision" not in repr(inside.value)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_doc_strings_are_torchs_own(monkeypatch, capsys, broken):
+    """Asked for them, torch writes the stack of each operation, in which HTP's functions stand."""
+
+    def fail(capture):
+        raise ValueError("planted")
+
+    if broken:
+        monkeypatch.setattr("htp.guest.complete", fail)
+    known = inspect.signature(torch.onnx.export).parameters
+    asked = {"strip_doc_string": False} if "strip_doc_string" in known else {"verbose": True}
+    written = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for context in (contextlib.nullcontext(), htp.tagging()):
+            file = io.BytesIO()
+            with context as exports:
+                export("torchscript", file, **asked)
+            written.append(file.getvalue())
+    assert exports[0].tagged is not broken
+    assert b"forward" in written[0]
+    assert written[0] == (written[1] if broken else stripped(written[1]))
 
 
 def test_where_warnings_are_errors(exporter, plain, tmp_path, monkeypatch, capsys):

@@ -42,9 +42,7 @@ def export(request: Request) -> Written:
         raise
     except Exception as error:  # torch raises what it likes; it is chained
         raise explain(error, request) from error
-    data = _read(path) if path else sink.data()
-    if request.options.get("verbose") or request.options.get("strip_doc_string") is False:
-        data = without_frames(data)
+    data = without_frames(_read(path) if path else sink.data())
     check_opset(data, request)
     _warn_of_unread(request)
     return Written(data)
