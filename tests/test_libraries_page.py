@@ -26,6 +26,7 @@ def way(**changed):
         "dated": "",
         "untagged": "",
         "remark": "",
+        "inside": False,
         "tests": 8,
         "files": {"model.onnx": {"nodes": 49, "tagged": 49}},
         "equal": {"model.onnx": True},
@@ -112,6 +113,13 @@ def test_what_a_library_does_to_a_file_afterwards(project):
         "`date` that the library writes; compared with one seed for hashes, since the library goes "
         "through sets"
     )
+
+
+def test_a_script_that_did_not_run_inside_tagging(project):
+    project.record(way(inside=True))
+    assert project.lines()[0][9] == "not run inside `htp.tagging()`"
+    project.record(way(inside=True, exports=[]))
+    assert project.lines()[0][9] == "-"
 
 
 def test_a_run_of_another_torch_does_not_count(project):

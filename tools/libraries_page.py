@@ -159,6 +159,8 @@ def _remarks(way: Way, path: str) -> str:
         said.append("compared with one seed for hashes, since the library goes through sets")
     if way["untagged"]:
         said.append(f"told as untagged: {way['untagged']}")
+    if way["inside"] and "exports" not in way:
+        said.append("not run inside `htp.tagging()`")
     if way["remark"]:
         said.append(way["remark"])
     return "; ".join(said).replace("|", "\\|") or "-"
