@@ -31,7 +31,8 @@ def tagged_again(path):
         calls.append(CallRecord(tuple(way)))
     data = wire.join(old.strip()._file.chunks)
     capture = Capture(record_bytes(data), calls=tuple(calls))
-    return wire.join(encode.with_tags(data, capture, tags, "fx").chunks)
+    made = encode.made(data, capture, tags, "fx")
+    return wire.join(encode.with_tags(data, made, "fx").chunks)
 
 
 def tag_by_hand(node, stack, **more):
