@@ -27,6 +27,9 @@ _F = 2
 """The place of ``f`` among the arguments of every exporter's entrance."""
 
 
+_SAID = {"dynamo_export": "torch.onnx.dynamo_export"}
+
+
 class _Call:
     """The arguments of one export.
 
@@ -51,8 +54,10 @@ class _Call:
 
     @property
     def model(self) -> str:
-        """The class name of what is exported."""
+        """The class name of what is exported; ``dynamo_export`` has it in an object of its own."""
         model = self.args[0] if self.args else self.kwargs.get("model")
+        if not callable(model):
+            model = getattr(model, "model", model)
         return type(model).__name__
 
     def writes_a_file(self) -> bool:
@@ -91,7 +96,7 @@ def chosen(exporter: str, name: Optional[str]) -> Chosen:
         return Chosen(reason="; ".join(reasons))
     if name is not None:
         return Chosen(reason=f"only backend {name!r} was to listen", warn=False)
-    return Chosen(reason=f"no backend listens to {exporter}")
+    return Chosen(reason=f"no backend listens to {_SAID.get(exporter, exporter)}")
 
 
 class _Torch:

@@ -1,9 +1,11 @@
 """Exports of others inside ``htp.tagging``: torch's own, and tagged."""
 
 import contextlib
+import importlib
 import inspect
 import io
 import os
+import pickle
 import stat
 import subprocess
 import sys
@@ -382,6 +384,69 @@ def test_a_backend_that_there_is_not():
     with pytest.raises(htp.BackendUnavailableError, match="nonesuch"), htp.tagging("nonesuch"):
         pass
     assert entrances() == before
+
+
+def legacy_exporter():
+    for place in ENTRANCES["dynamo_export"].holders:
+        module, _, name = place.partition(":")
+        try:
+            held = getattr(importlib.import_module(module), name, None)
+        except ImportError:
+            held = None
+        if held is not None:
+            return held
+    return None
+
+
+@pytest.mark.skipif(legacy_exporter() is None, reason="this torch has no dynamo_export of its own")
+def test_dynamo_export_passes_and_is_said_to_be_untagged(monkeypatch):
+    """It fails on these companions; so only its end is looked at, which is put in its place."""
+    kind = legacy_exporter()
+    monkeypatch.setattr(kind, "export", lambda self: self.model)
+    exporter = object.__new__(kind)
+    exporter.model = net()
+    with pytest.warns(RuntimeWarning, match="no backend listens to"), htp.tagging() as exports:
+        assert exporter.export() is exporter.model
+    [told] = exports
+    assert (told.exporter, told.tagged, told.model) == ("dynamo_export", False, "Net")
+    assert told.reason == "no backend listens to torch.onnx.dynamo_export"
+
+
+# Modules with a ``__call__`` of their own.
+
+
+class Layer(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Linear(4, 4)
+
+    def __call__(self, x):
+        return super().__call__(x * 2) + 1
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def test_a_class_with_its_own_call_is_left_as_it_was(exporter, tmp_path):
+    own, model = vars(Layer)["__call__"], torch.nn.Sequential(Layer(), Layer()).eval()
+    with htp.tagging() as exports:
+        export(exporter, str(tmp_path / "m"), model)
+        assert vars(Layer)["__call__"] is own
+    assert exports[0].tagged
+    if not (exporter == "fx" and torch.__version__.startswith("2.5.")):  # it leaves the rest out
+        assert set(paths(tmp_path / "m")) == {"0", "0.inner", "1", "1.inner"}
+    pickle.loads(pickle.dumps(model))
+
+    class Fails(Layer):
+        def __call__(self, x):
+            raise KeyError("no such thing")
+
+        forward = __call__
+
+    own = vars(Fails)["__call__"]
+    with pytest.raises(Exception), htp.tagging():  # noqa: B017, PT011
+        export(exporter, str(tmp_path / "m"), torch.nn.Sequential(Fails()))
+    assert vars(Fails)["__call__"] is own
 
 
 # Threads.

@@ -20,10 +20,16 @@ def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
             f"Install with: pip install {' '.join(missing)}"
         )
     # A terminal or pipe that only knows ASCII shows \xe9 and never ends the program.
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    streams = [each for each in (sys.stdout, sys.stderr) if hasattr(each, "reconfigure")]
+    found = [(stream, stream.errors) for stream in streams]
+    for stream in streams:
+        stream.reconfigure(errors="backslashreplace")
+
+    def as_found() -> None:  # for a command that is not HTP's
+        for stream, errors in found:
+            stream.reconfigure(errors=errors)
+
     from htp.cli.app import app
 
-    app.main(args=None if argv is None else list(argv), prog_name="htp")
+    app.main(args=None if argv is None else list(argv), prog_name="htp", obj=as_found)
     raise AssertionError("click's main always exits")

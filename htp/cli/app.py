@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import click
 
@@ -123,7 +123,13 @@ def _size(count: float) -> str:
 @BACKEND
 @click.option("--children", is_flag=True, help="Follow the Python processes that it starts, too.")
 @click.argument("command", metavar="-- COMMAND ...", nargs=-1, type=click.UNPROCESSED)
-def run(backend: Optional[str], children: bool, command: Tuple[str, ...]) -> None:
+@click.pass_obj
+def run(
+    streams_as_found: Callable[[], None],
+    backend: Optional[str],
+    children: bool,
+    command: Tuple[str, ...],
+) -> None:
     r"""Run a command, and tag whatever it exports to ONNX.
 
     COMMAND is a console script of this Python, the file of a script, or -m and a module, with its
@@ -137,6 +143,7 @@ def run(backend: Optional[str], children: bool, command: Tuple[str, ...]) -> Non
     """
     if not command:
         raise click.UsageError("Say which command: htp run -- COMMAND ...")
+    streams_as_found()
     run_command(command, backend, children)
 
 

@@ -66,7 +66,8 @@ def run_command(command: Sequence[str], backend: Optional[str], children: bool) 
     except SystemExit:
         raise
     except BaseException as error:
-        sys.excepthook(type(error), error, _theirs(error.__traceback__))
+        trace = _theirs(error.__traceback__)
+        sys.excepthook(type(error), error.with_traceback(trace), trace)
         sys.exit(_INTERRUPTED if isinstance(error, KeyboardInterrupt) else 1)
     sys.exit(0)
 
@@ -84,13 +85,12 @@ def found(command: Sequence[str]) -> Program:
         name, *rest = rest
         return Program([name, *rest], os.getcwd(), lambda: _run_module(name))
     path = first if os.path.isfile(first) else shutil.which(first)
-    path = first if path is None and os.path.isdir(first) else path
     if path is None:
         raise click.UsageError(f"There is no command {first!r}, and no file of that name.")
     _check_is_python(first, path)
-    if os.path.isdir(path) or (not path.endswith((".py", ".pyw")) and _is_archive(path)):
-        return Program([first, *rest], path, lambda: runpy.run_path(path, run_name="__main__"))
     argv = [path, *rest]
+    if not path.endswith((".py", ".pyw")) and _is_archive(path):
+        return Program(argv, path, lambda: runpy.run_path(path, run_name="__main__"))
     return Program(argv, os.path.dirname(os.path.realpath(path)), lambda: _run_file(path))
 
 
@@ -107,7 +107,7 @@ def _check_is_python(name: str, path: str) -> None:
     Raises:
         click.UsageError: it is another program, or belongs to another Python.
     """
-    if os.path.isdir(path) or path.endswith((".py", ".pyw", ".pyc")) or _is_archive(path):
+    if path.endswith((".py", ".pyw", ".pyc")) or _is_archive(path):
         return
     interpreter = _interpreter(path)
     if interpreter is None:
@@ -153,10 +153,12 @@ def _run_module(name: str) -> None:
 
 def _run_file(path: str) -> None:
     """Run a script as ``__main__``, which it stays: threads and children look there."""
-    with io.open_code(path) as file:
-        code = compile(file.read(), path, "exec", dont_inherit=True)
+    # https://docs.python.org/3/whatsnew/3.9.html#other-language-changes
+    name = os.path.abspath(path) if sys.version_info >= (3, 9) else path
+    with io.open_code(os.path.abspath(path)) as file:
+        code = compile(file.read(), name, "exec", dont_inherit=True)
     main = ModuleType("__main__")
-    vars(main).update(__file__=path, __builtins__=builtins, __cached__=None)
+    vars(main).update(__file__=name, __builtins__=builtins, __cached__=None)
     sys.modules["__main__"] = main
     exec(code, vars(main))  # noqa: S102 - it is what the user asked to run
 

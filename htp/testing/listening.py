@@ -1,5 +1,6 @@
 """Does a backend hear what others export, and leave it as it is?"""
 
+import io
 import os
 from typing import Any, Callable, List
 
@@ -52,6 +53,24 @@ class Listening:
                 for _, tag in workshop.exported(backend_name, case_named(name)).tagged.nodes()
             ]
             assert owners == captured, f"{name}: other owners"
+
+    def test_exports_of_others_are_tagged(
+        self, workshop: Workshop, backend_name: str, tmp_path: Any
+    ) -> None:
+        """Inside ``htp.tagging`` each is torch's own, with the tags that htp.export writes."""
+        export = _plain(backend_name)
+        paths = [str(tmp_path / f"{name}.onnx") for name in HEARD]
+        plain = [_exported(export, name, path) for name, path in zip(HEARD, paths)]
+        with htp.tagging(backend_name) as exports:
+            for name, path in zip(HEARD, paths):
+                export(case_named(name), path)
+        assert [(told.path, told.reason) for told in exports] == [(path, None) for path in paths]
+        for name, path, data in zip(HEARD, paths, plain):
+            ours = workshop.exported(backend_name, case_named(name)).tagged
+            assert [tag for _, tag in htp.load(path).nodes()] == [tag for _, tag in ours.nodes()]
+            file = io.BytesIO()
+            htp.load(path).strip().save(file)
+            assert file.getvalue() == data, f"{name}: other bytes while listening"
 
     @pytest.mark.parametrize("failing", [Raises, Unsupported])
     def test_a_failed_export_of_others_is_torchs_own(

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
 import htp
 from htp.cli.demo_model import example
@@ -47,9 +48,12 @@ def build():
 
 def test_readmes_python_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    [code] = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    names = {"model": example()["model"], "tokens": example()["args"][0]}
-    exec(compile(code, "README.md", "exec"), names)
+    around, call = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    names = {"model": example()["model"], "tokens": example()["args"][0], "torch": torch}
+    exec(compile(f"import htp\n{around}", "README.md", "exec"), names)
+    assert " captured" in capsys.readouterr().out
+    assert htp.load("model.onnx").coverage.unknown == 0
+    exec(compile(call, "README.md", "exec"), names)
     found = [line.split() for line in capsys.readouterr().out.splitlines() if "encoder" in line]
     assert {(path.split(".")[2], call) for *_, path, call, _ in found} >= {("0", "0"), ("1", "0")}
     assert htp.load("model.onnx").coverage.unknown == 0

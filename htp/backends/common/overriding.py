@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List
 
 from htp.backends.common.patching import replaced
 
-__all__ = ["kinds_of", "overridden", "overrides"]
+__all__ = ["Watching", "kinds_of", "overridden", "overrides"]
 
 Watching = Callable[[Any, Callable[..., Any], Any, Any], Any]
 """Runs a call: given the module, what its class has for ``__call__``, and the arguments."""
