@@ -26,6 +26,7 @@ def way(**changed):
         "dated": "",
         "untagged": "",
         "remark": "",
+        "impossible": "",
         "inside": False,
         "tests": 8,
         "files": {"model.onnx": {"nodes": 49, "tagged": 49}},
@@ -99,6 +100,13 @@ def test_a_library_that_does_not_run_by_itself(project):
     (cells,) = project.lines()
     assert cells[5:9] == ["-"] * 4
     assert cells[9] == "not run: the library by itself fails here: ImportError: no"
+
+
+def test_a_way_that_a_library_does_not_have(project):
+    project.record(way(files={}, equal={}, impossible="it has none"))
+    (cells,) = project.lines()
+    assert cells[9] == "not run: it has none"
+    assert "export.py` |" not in project.page.read_text()
 
 
 def test_what_a_library_does_to_a_file_afterwards(project):

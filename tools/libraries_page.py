@@ -91,6 +91,8 @@ def _recipes(table: Iterable[Row]) -> Iterator[List[str]]:
     found = {}
     for row in table:
         for way in (row.result or {}).get("ways", []):
+            if way["impossible"]:
+                continue
             call = "-" if way["recipe"].endswith(way["call"]) else _code(way["call"])
             found[_package(row, way), way["name"]] = [_code(way["recipe"]), call]
     seen = set()
@@ -141,6 +143,8 @@ def _equal(way: Way, path: str) -> str:
 
 
 def _remarks(way: Way, path: str) -> str:
+    if way["impossible"]:
+        return f"not run: {way['impossible']}"
     failed: Optional[str] = way.get("failed")
     if failed and failed.startswith(_WITHOUT_HTP):
         return "not run: the library by itself fails here" + failed[len(_WITHOUT_HTP) :]

@@ -92,6 +92,7 @@ def row_of(way):
         "seeded": way.seeded,
         "untagged": way.untagged,
         "remark": way.remark,
+        "impossible": way.impossible,
         "inside": way.is_script and not way.options,
         "tests": 0,
     }

@@ -44,6 +44,7 @@ class Way(NamedTuple):
         dated: a key of the model's metadata that the library writes the time of day into.
         untagged: what HTP says of an export that it cannot tag.
         remark: what a reader should know.
+        impossible: why the library cannot do this there.
     """
 
     library: str
@@ -61,6 +62,7 @@ class Way(NamedTuple):
     dated: str = ""
     untagged: str = ""
     remark: str = ""
+    impossible: str = ""
 
     @property
     def arguments(self) -> List[str]:
@@ -157,7 +159,11 @@ WAYS = [
     _lightning("path", "pytorch-lightning", torch="<2"),
     _lightning("path", torch=">=2"),
     _lightning("memory", "pytorch-lightning", exports=("",), torch="<2"),
-    # lightning 2.4 makes a path of the buffer, "<_io.BytesIO object at 0x...>", and writes there
+    _lightning(
+        "memory",
+        torch=">=2,<2.5",
+        impossible="it makes a path of the buffer's name and address, and writes there",
+    ),
     _lightning("memory", exports=("",), torch=">=2.5"),
     _lightning("dynamo", exporter="fx", exports=("",), torch=">=2.5"),
     _lightning("dynamo_path", exporter="fx", torch=">=2.5"),
