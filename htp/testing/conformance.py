@@ -148,7 +148,7 @@ def _to_compare(session: "pytest.Session") -> Dict[str, List[str]]:
     wanted: Dict[str, List[str]] = {}
     for item in session.items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        if "exporter" in parameters and not parameters["case"].numbered:
+        if {"exporter", "case"} <= set(parameters) and not parameters["case"].numbered:
             names = wanted.setdefault(parameters["exporter"], [])
             if parameters["case"].name not in names:
                 names.append(parameters["case"].name)

@@ -105,7 +105,7 @@ def test_nodes_of_one_operator(demo, run):
 
 def test_nodes_of_several_operators(demo, run):
     both = ("--op-type", "MatMul", "--op-type", "Softmax")
-    found = json.loads(run("nodes", demo, "encoder.layer.0", *both, "--json").out)
+    found = json.loads(run("nodes", demo, "encoder.layer.0", *both, "--json").out)["nodes"]
     assert {row["op_type"] for row in found} == {"MatMul", "Softmax"}
 
 
