@@ -18,7 +18,7 @@ That is a guess, and called so.
 """
 
 from dataclasses import replace
-from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, FrozenSet, Iterable, Iterator, List, Optional, Set, Tuple
 
 from htp.graph.index import GraphIndex
 from htp.graph.parameters import parameters
@@ -28,6 +28,7 @@ from htp.scope import UNKNOWN, Owner, Provenance, Stack, Tag, common_stack
 __all__ = ["complete"]
 
 Neighbours = Callable[[NodeRecord], List[NodeRecord]]
+Beyond = Callable[[NodeRecord], FrozenSet[Stack]]
 
 Found = Iterator[Tuple[NodeRecord, Owner]]
 """What a rule finds: nodes without a tag, and whose they are."""
@@ -160,26 +161,48 @@ class _Completion:
 
     def _consumers(self) -> Found:
         """A helper belongs to what it was made for. Of several uses the first one owns it."""
+        beyond = self._beyond(self._makers)
         for node, owner in self._only_consumers():
-            if not self._crosses(node, owner.stack, self._makers):
+            if not self._crosses(node, owner.stack, beyond):
                 yield node, owner
 
-    def _crosses(self, node: NodeRecord, owner: Stack, onward: Neighbours) -> bool:
-        """Whether a node was there from the first, and ``onward`` of it are only other calls."""
+    def _crosses(self, node: NodeRecord, owner: Stack, beyond: Beyond) -> bool:
+        """Whether a node was there from the first, and beyond it are only other calls."""
         before = self._before or self._graph
         if not any(name in before.makers for name in node.outputs):
             return False
-        found: List[Stack] = []
-        pending, seen = [node], {id(node)}
-        while pending:
-            for other in onward(pending.pop()):
-                tag = self._tags.get(other)
-                if tag is not None:
-                    found.append(tag.stack)
-                elif id(other) not in seen:
-                    seen.add(id(other))
-                    pending.append(other)
+        found = beyond(node)
         return bool(found) and owner not in found
+
+    def _beyond(self, onward: Neighbours) -> Beyond:
+        """Tells of a node whose the next nodes are that have a tag, in one direction.
+
+        Each node is walked once; what is asked must get its tags from the other end.
+        """
+        known: Dict[int, FrozenSet[Stack]] = {}
+        entered: Set[int] = set()
+
+        def beyond(node: NodeRecord) -> FrozenSet[Stack]:
+            pending = [node]
+            while pending:
+                at, found, waiting = pending[-1], set(), []
+                for other in onward(at):
+                    tag = self._tags.get(other)
+                    if tag is not None:
+                        found.add(tag.stack)
+                    elif id(other) in known:
+                        found |= known[id(other)]
+                    else:
+                        waiting.append(other)
+                if waiting and id(at) not in entered:
+                    entered.add(id(at))
+                    pending += waiting
+                else:
+                    known[id(at)] = frozenset(found)
+                    pending.pop()
+            return known[id(node)]
+
+        return beyond
 
     def _makers(self, node: NodeRecord) -> List[NodeRecord]:
         return [self._graph.makers[name] for name in node.inputs if name in self._graph.makers]
@@ -200,13 +223,14 @@ class _Completion:
 
     def _producers(self) -> Found:
         """What only the graph's outputs consume belongs to what computed its inputs."""
+        beyond = self._beyond(self._users)
         for node in self._tags.missing(self._graph.nodes):
             known = [tag.stack for tag in map(self._tags.get, self._makers(node)) if tag]
             around = self._tags.get(self._graph.parents.get(id(node)))
             if not known and around is not None:
                 known = [around.stack]
             owner = Owner.fused(known)
-            if owner and not self._crosses(node, owner.stack, self._users):
+            if owner and not self._crosses(node, owner.stack, beyond):
                 yield node, owner
 
     def _callers(self) -> Found:
