@@ -254,7 +254,7 @@ def explain(error: Exception, request: Request) -> CaptureError:
     if request.opset_version is not None and opsets and request.opset_version not in opsets:
         return CaptureError(
             f"This torch cannot write opset {request.opset_version}; "
-            f"it can write {opsets[0]} to {opsets[-1]}.",
+            f"it is made for {opsets[0]} to {opsets[-1]}.",
             "choose one of those, or leave opset_version out.",
             asked=True,
         )
@@ -286,5 +286,5 @@ def check_opset(data: bytes, request: Request) -> None:
     if found not in (None, request.opset_version):
         raise CaptureError(
             f"opset {request.opset_version} was asked for, but torch wrote opset {found}.",
-            f"this torch can write {known_opsets() or 'other opsets'}.",
+            f"this torch is made for {known_opsets() or 'other opsets'}.",
         )

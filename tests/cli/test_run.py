@@ -278,10 +278,21 @@ def test_children_find_their_own_sitecustomize_and_path(htp_run, tmp_path):
     assert ran.stdout == alone.stdout
 
 
+def _heeds_interrupts():
+    """What a shell starts in the background ignores them, and so do all that this starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_ends_it_as_python_would(tmp_path):
     path = script(tmp_path / "x.py", "import time\nprint('up', flush=True)\ntime.sleep(60)\n")
     words = [sys.executable, "-m", "htp", "run", "--", str(path)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as ran:
+    with subprocess.Popen(
+        words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heeds_interrupts,
+    ) as ran:
         assert ran.stdout.readline() == "up\n"
         time.sleep(0.2)
         ran.send_signal(signal.SIGINT)

@@ -16,7 +16,7 @@ __all__ = [
 
 
 def known_opsets() -> Tuple[int, ...]:
-    """The opsets that this release's exporter can write; empty when it does not tell."""
+    """The opsets that this release's exporter is made for; empty when it does not tell."""
     import torch.onnx
 
     constants = getattr(torch.onnx, "_constants", None)
