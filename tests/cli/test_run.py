@@ -291,7 +291,7 @@ def test_an_interrupt_ends_it_as_python_would(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_heeds_interrupts,
+        preexec_fn=_heeds_interrupts,  # noqa: PLW1509 - no threads here
     ) as ran:
         assert ran.stdout.readline() == "up\n"
         time.sleep(0.2)
