@@ -175,7 +175,7 @@ WAYS = [
         exporter="dynamo_export",
         exports=("",),
         torch=">=2,<2.5",
-        untagged="no backend listens to dynamo_export",
+        untagged="no backend listens to torch.onnx.dynamo_export",
     ),
     _script("keras", "fixed", "keras_export.py", exporter="fx", exports=("",), **KERAS),
     _script("keras", "dynamic", "keras_export.py", **KERAS),
