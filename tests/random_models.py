@@ -127,18 +127,29 @@ FUNCTIONS: Sequence[Callable[[Tensor], Tensor]] = (
 
 
 class Branch(Marked):
-    """Runs its steps one after the other."""
+    """Runs its steps one after the other.
+
+    Attributes:
+        shares: whether a module of the model has several names. Then none is run by its ``forward``
+            alone: by which of the names others were reached cannot be told from the calls.
+    """
+
+    shares = False
 
     def __init__(self, children: Sequence[nn.Module], steps: Sequence[Step]) -> None:
         super().__init__()
         self.steps = tuple(steps)
-        self.held = self.register(children)
+        self.number = len(children)
+        self.register(children)
 
-    def register(self, children: Sequence[nn.Module]) -> Tuple[nn.Module, ...]:
+    def register(self, children: Sequence[nn.Module]) -> None:
         """Make the children submodules, some of them under two names."""
         for at, child in enumerate(children):
             self.add_module(f"part{at}", child)
-        return tuple(children)
+
+    def reach(self, at: int) -> Any:
+        """Look a child up, by the first of its names."""
+        return getattr(self, f"part{at}")
 
     def other(self, child: nn.Module, x: Tensor) -> Tensor:
         """A method of its own, which is no module call."""
@@ -147,7 +158,7 @@ class Branch(Marked):
 
     def forward(self, x: Tensor) -> Tensor:
         for what, which, times in self.steps:
-            child = self.held[which % len(self.held)]
+            child = self.reach(which % self.number)
             if what == "call":
                 for _ in range(times):
                     x = child(x)
@@ -158,7 +169,7 @@ class Branch(Marked):
             elif what == "method":
                 x = self.other(child, x)
             elif what == "direct":
-                x = child.forward(x)
+                x = child(x) if self.shares else child.forward(x)
             elif what == "slice" and isinstance(child, nn.Sequential):
                 x = child[:times](x)
             else:
@@ -169,18 +180,22 @@ class Branch(Marked):
 class Listed(Branch):
     """The same with a ``ModuleList``."""
 
-    def register(self, children: Sequence[nn.Module]) -> Tuple[nn.Module, ...]:
+    def register(self, children: Sequence[nn.Module]) -> None:
         self.parts = nn.ModuleList(children)
-        return tuple(children)
+
+    def reach(self, at: int) -> Any:
+        return self.parts[at]
 
 
 class Named(Branch):
     """The same with a ``ModuleDict``, and with the first child under a second name."""
 
-    def register(self, children: Sequence[nn.Module]) -> Tuple[nn.Module, ...]:
+    def register(self, children: Sequence[nn.Module]) -> None:
         self.parts = nn.ModuleDict({f"key{at}": child for at, child in enumerate(children)})
         self.alias = children[0]
-        return tuple(children)
+
+    def reach(self, at: int) -> Any:
+        return self.parts[f"key{at}"]
 
 
 KINDS: Dict[str, Callable[[Sequence[nn.Module], Sequence[Step]], nn.Module]] = {
@@ -234,6 +249,12 @@ def _build(plan: Plan, made: List[nn.Module]) -> nn.Module:
     return module
 
 
+def _shares(plan: Plan) -> bool:
+    if isinstance(plan, (list, tuple)):
+        return plan[0] == "dict" or any(map(_shares, plan[1]))
+    return isinstance(plan, int) or plan == "borrower"
+
+
 KEYWORDS = ("scale", "shift", "bias")
 
 
@@ -243,6 +264,10 @@ class Root(Marked):
     def __init__(self, plan: Plan, *, second_name: bool = False) -> None:
         super().__init__()
         self.model = _build(plan, [])
+        shares = second_name or _shares(plan)
+        for module in self.model.modules():
+            if isinstance(module, Branch):
+                module.shares = shares
         if second_name:
             self.again = self.model
         self.second_name = second_name

@@ -88,7 +88,7 @@ class _Watch:
         self.marks: List[Mark] = []
         self.stacks: List[Tuple[Call, ...]] = []
         self._modules = dict(modules_of(model))
-        self._reached: Dict[int, Tuple[nn.Module, str]] = {}
+        self._reached: Dict[int, Tuple[nn.Module, str, Optional[nn.Module]]] = {}
         self._running: List[nn.Module] = []
 
     def reach(self, parent: nn.Module, name: str, child: nn.Module) -> None:
@@ -97,7 +97,8 @@ class _Watch:
         Of two names of one parent the first one stands for both.
         """
         same = (other for other, module in parent._modules.items() if module is child)
-        self._reached[id(child)] = parent, next(same, name)
+        running = self._running[-1] if self._running else None
+        self._reached[id(child)] = parent, next(same, name), running
 
     def path(self, module: nn.Module) -> str:
         """The name through which a module was reached, or the first one where nobody saw it."""
@@ -107,23 +108,29 @@ class _Watch:
         for running, call in zip(reversed(self._running), reversed(self.active)):
             if module is running:
                 return call.path
-        parent, name = self._reached.get(id(module), (None, ""))
+        parent, name, _ = self._reached.get(id(module), (None, "", None))
         if parent is not None:
             above = self.path(parent)
             return f"{above}.{name}" if above else name
-        # An item of a list, whose attribute was looked up, or of the sequence that is running.
         for name in names:
             above, _, item = name.rpartition(".")
-            holder = self._modules[above]
-            listed = isinstance(holder, (nn.ModuleList, nn.ModuleDict))
-            if (listed and id(holder) in self._reached) or holder in self._running[-1:]:
-                above = self.path(holder)
+            if self._holds(self._modules[above]):
+                above = self.path(self._modules[above])
                 return f"{above}.{item}" if above else item
         for call in reversed(self.active):  # lent: nobody looked it up
             below = [name for name in names if name.startswith(call.path + ".")]
             if below:
                 return below[0]
         return names[0]
+
+    def _holds(self, holder: nn.Module) -> bool:
+        """Whether what runs can have reached an item of ``holder`` without a look-up.
+
+        It is the sequence that is running, or a list that this looked up.
+        """
+        if not isinstance(holder, (nn.ModuleList, nn.ModuleDict)):
+            return holder in self._running[-1:]
+        return id(holder) in self._reached and self._reached[id(holder)][0] in self._running[-1:]
 
     def enter(self, module: nn.Module) -> None:
         call = self.counts.get(id(module), 0)
@@ -135,7 +142,9 @@ class _Watch:
 
     def leave(self) -> None:
         self.active.pop()
-        self._running.pop()
+        ended = self._running.pop()
+        # What it looked up and did not call is not what a later call went through.
+        self._reached = {key: at for key, at in self._reached.items() if at[2] is not ended}
 
     def log(self, factor: float, value: torch.Tensor) -> None:
         array = value.detach().double().cpu().numpy()
