@@ -156,24 +156,29 @@ class Branch(Marked):
         result: Tensor = self.mark(child(x))
         return result
 
+    def run(self, what: str, child: Any, times: int, x: Tensor) -> Tensor:
+        """One step with one child."""
+        if what == "residual":
+            x = x + child(x)
+        elif what == "twice":
+            x = child(x) - child(x)
+        elif what == "method":
+            x = self.other(child, x)
+        elif what == "direct" and not self.shares:
+            x = child.forward(x)
+        elif what == "slice" and isinstance(child, nn.Sequential):
+            x = child[:times](x)
+        else:
+            for _ in range(times):
+                x = child(x)
+        return x
+
     def forward(self, x: Tensor) -> Tensor:
         for what, which, times in self.steps:
-            child = self.reach(which % self.number)
-            if what == "call":
-                for _ in range(times):
-                    x = child(x)
-            elif what == "residual":
-                x = x + child(x)
-            elif what == "twice":
-                x = child(x) - child(x)
-            elif what == "method":
-                x = self.other(child, x)
-            elif what == "direct":
-                x = child(x) if self.shares else child.forward(x)
-            elif what == "slice" and isinstance(child, nn.Sequential):
-                x = child[:times](x)
-            else:
+            if what == "function":
                 x = FUNCTIONS[which % len(FUNCTIONS)](x)
+            else:
+                x = self.run(what, self.reach(which % self.number), times, x)
         return self.mark(x)
 
 

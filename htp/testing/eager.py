@@ -108,20 +108,24 @@ class _Watch:
         for running, call in zip(reversed(self._running), reversed(self.active)):
             if module is running:
                 return call.path
-        parent, name, _ = self._reached.get(id(module), (None, "", None))
-        if parent is not None:
-            above = self.path(parent)
-            return f"{above}.{name}" if above else name
-        for name in names:
-            above, _, item = name.rpartition(".")
+        parent, name, by = self._reached.get(id(module), (None, "", None))
+        if parent is not None and by in self._running[-1:]:
+            return self._below(parent, name)
+        for each in names:
+            above, _, item = each.rpartition(".")
             if self._holds(self._modules[above]):
-                above = self.path(self._modules[above])
-                return f"{above}.{item}" if above else item
+                return self._below(self._modules[above], item)
+        if parent is not None:  # looked up by one that is further out
+            return self._below(parent, name)
         for call in reversed(self.active):  # lent: nobody looked it up
             below = [name for name in names if name.startswith(call.path + ".")]
             if below:
                 return below[0]
         return names[0]
+
+    def _below(self, parent: nn.Module, name: str) -> str:
+        above = self.path(parent)
+        return f"{above}.{name}" if above else name
 
     def _holds(self, holder: nn.Module) -> bool:
         """Whether what runs can have reached an item of ``holder`` without a look-up.
