@@ -78,7 +78,8 @@ def fail(exporter, way):
         random.seed(1)
         np.random.seed(1)  # noqa: NPY002 - the generator that others may use
         torch.manual_seed(1)
-        failed, file = "nothing", io.BytesIO()
+        failed = "nothing"
+        file = io.BytesIO() if exporter == "torchscript" else None  # 2.5 writes to no file object
         try:
             if way == "htp":
                 htp.export(model, (x,), file, backend=exporter, **options)
