@@ -32,21 +32,29 @@ def run_watched(exported: Exported, around: Around) -> List[Stack]:
     Returns:
         The stack of each call, in the order of entering: ``around`` gets the place in this list.
     """
-    original: Any = nn.Module.__call__
     watch: Any = None
+    kinds = {type(module) for module in exported.model.modules()}
+    own = {kind for kind in kinds if kind.__call__ is not nn.Module.__call__}
 
-    def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if watch is None or id(module) not in watch.names:
-            return original(module, *args, **kwargs)
-        made = functools.partial(original, module)
-        return around(len(watch.stacks) - 1, made, args, kwargs)
+    def noted(kind: Any, original: Any) -> Any:
+        def call(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            # Of a class with a __call__ of its own, that is the call, and what it leads to is not.
+            here = kind is (type(module) if type(module) in own else nn.Module)
+            if watch is None or id(module) not in watch.names or not here:
+                return original(module, *args, **kwargs)
+            made = functools.partial(original, module)
+            return around(len(watch.stacks) - 1, made, args, kwargs)
 
-    nn.Module.__call__ = call
-    try:
+        return call
+
+    with contextlib.ExitStack() as stack:
+        for kind in (*own, nn.Module):
+            before = vars(kind).get("__call__")
+            back = (setattr, kind, "__call__", before) if before else (delattr, kind, "__call__")
+            stack.callback(*back)
+            kind.__call__ = noted(kind, kind.__call__)  # type: ignore[method-assign]
         with operation_by_operation(), watched(exported.model) as watch:
             exported.model(*exported.args, **exported.kwargs)
-    finally:
-        nn.Module.__call__ = original
     return list(watch.stacks)
 
 

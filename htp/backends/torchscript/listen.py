@@ -113,7 +113,7 @@ class TorchScriptListener:
         self._recorder = recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
-        own, marks = overriding_calls(model, recorder), marked(model, recorder)
+        own, marks = overriding_calls(model, recorder, taken), marked(model, recorder)
         shown = printed(recorder.log)
         self._failed = Where()
         try:

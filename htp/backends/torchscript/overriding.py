@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any, Callable, Iterator, Optional
 
-from htp.backends.common.overriding import kinds_of, overridden
+from htp.backends.common.overriding import Watching, kinds_of, overridden
 from htp.backends.common.patching import PatchPoint, installed
 from htp.backends.torchscript.recorder import Recorder
 from htp.backends.torchscript.scopes import watched_overriding
+from htp.backends.torchscript.taken import Taken, noted
 
 __all__ = ["overriding_calls"]
 
@@ -22,7 +23,11 @@ __all__ = ["overriding_calls"]
 def _around_names(_: Recorder, create: Any) -> Any:
     def create_interpreter_name_lookup_fn(frames_up: int = 1) -> Callable[[Any], str]:
         def lookup(var: Any) -> str:
-            name: str = create(frames_up + 1 + _ours(inspect.currentframe(), frames_up))(var)
+            frame = inspect.currentframe()
+            asking = frame.f_back if frame is not None else None
+            if _is_ours(asking):
+                return ""  # HTP looks at a value, which gives it no name
+            name: str = create(frames_up + 1 + _ours(asking, frames_up))(var)
             return name
 
         return lookup
@@ -30,13 +35,16 @@ def _around_names(_: Recorder, create: Any) -> Any:
     return create_interpreter_name_lookup_fn
 
 
+def _is_ours(frame: Optional[FrameType]) -> bool:
+    return frame is not None and frame.f_globals.get("__name__", "").startswith("htp.backends.")
+
+
 def _ours(frame: Optional[FrameType], frames_up: int) -> int:
     """How many of HTP's frames stand between the operation's frame and that of the names."""
     steps, ours = 0, 0
-    frame = frame.f_back if frame is not None else None  # the operation's
     while frame is not None and steps < frames_up:
         frame = frame.f_back
-        if frame is not None and frame.f_globals.get("__name__", "").startswith("htp.backends."):
+        if _is_ours(frame):
             ours += 1
         else:
             steps += 1
@@ -49,9 +57,19 @@ _NAMES = (
 )
 
 
+def _noted(watching: Watching, taken: Taken) -> Watching:
+    def run(module: Any, own: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+            return watching(module, own, args, kwargs)
+
+        return noted(taken, call, module, args, kwargs)
+
+    return run
+
+
 @contextmanager
-def overriding_calls(model: Any, recorder: Recorder) -> Iterator[None]:
-    """Watch the calls of such modules until the context ends."""
+def overriding_calls(model: Any, recorder: Recorder, taken: Taken) -> Iterator[None]:
+    """Watch the calls of such modules, and what they take and return, until the context ends."""
     import torch
 
     with ExitStack() as patches:
@@ -60,7 +78,7 @@ def overriding_calls(model: Any, recorder: Recorder) -> Iterator[None]:
             kinds = kinds_of(model.modules()) if isinstance(model, torch.nn.Module) else ()
             if kinds:
                 patches.enter_context(installed(_NAMES, recorder))
-                watching = watched_overriding(recorder.log, torch)
+                watching = _noted(watched_overriding(recorder.log, torch), taken)
                 patches.enter_context(overridden(kinds, watching))
 
         recorder.faults.safely(put_in)

@@ -7,6 +7,7 @@ import sys
 from threading import get_ident
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from htp.backends.common.overriding import overrides
 from htp.backends.common.patching import PatchPoint, only_here
 from htp.backends.torchscript.following import Following
 from htp.backends.torchscript.ir import FRESH, NOT_HELD, is_held
@@ -17,7 +18,7 @@ from htp.errors import CaptureError
 from htp.graph.records import CallRecord, GraphRecord, ValueRecord
 from htp.scope import Stack
 
-__all__ = ["INSIDE", "OUTSIDE", "Taken"]
+__all__ = ["INSIDE", "OUTSIDE", "Taken", "noted"]
 
 
 class Taken:
@@ -128,22 +129,29 @@ class Taken:
         return told
 
 
-def _around_call(taken: Taken, call: Any) -> Any:
+def noted(taken: Taken, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
+    """Run a call of a module, and note what it takes and returns while torch traces the model."""
     import torch
 
-    noting = taken.noting
+    noting, state = taken.noting, torch._C._get_tracing_state()
+    if state is None or taken.fault is not None or not noting.sees(module):
+        return call(module, *args, **kwargs)
+    if get_ident() != taken.thread:
+        return call(module, *args, **kwargs)
+    token = taken.safely(noting.enter, state, args, kwargs)
+    result = call(module, *args, **kwargs)
+    if token is not None:
+        taken.safely(noting.leave, state, token, result)
+    return result
+
+
+def _around_call(taken: Taken, call: Any) -> Any:
+    log = taken.log
 
     def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        state = torch._C._get_tracing_state()
-        if state is None or taken.fault is not None or not noting.sees(module):
-            return call(module, *args, **kwargs)
-        if get_ident() != taken.thread:
-            return call(module, *args, **kwargs)
-        token = taken.safely(noting.enter, state, args, kwargs)
-        result = call(module, *args, **kwargs)
-        if token is not None:
-            taken.safely(noting.leave, state, token, result)
-        return result
+        if log.is_innermost(module) and overrides(module):
+            return call(module, *args, **kwargs)  # the call began in a __call__ of the class's own
+        return noted(taken, call, module, args, kwargs)
 
     return __call__
 
