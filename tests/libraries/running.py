@@ -169,12 +169,13 @@ def _without(content: bytes, key: str) -> bytes:
 
 
 def counts(path: Path) -> Dict[str, int]:
-    """The nodes of a file, and how many of them have an owner."""
+    """The nodes of a file, and how many of them have a tag of HTP's: a guess from names is none."""
     tagged = _loaded(path)
     if tagged is None:
         return {"nodes": len(onnx.load(path, load_external_data=False).graph.node), "tagged": 0}
     coverage = tagged.coverage
-    return {"nodes": coverage.total, "tagged": coverage.total - coverage.unknown}
+    known = coverage.total - coverage.unknown if coverage.captured else 0
+    return {"nodes": coverage.total, "tagged": known}
 
 
 def owners(path: Path) -> Set[str]:
