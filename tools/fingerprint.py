@@ -12,9 +12,9 @@ import hashlib
 import re
 import sys
 from pathlib import Path
-from typing import Any, Iterable, Mapping, Optional
+from typing import Any, Iterable, Mapping, Optional, Sequence
 
-__all__ = ["PACKAGE", "fingerprint", "named_in", "of_code", "sentence", "stale"]
+__all__ = ["PACKAGE", "deliver", "fingerprint", "named_in", "of_code", "sentence", "stale"]
 
 PACKAGE = Path(__file__).resolve().parent.parent / "htp"
 
@@ -60,6 +60,29 @@ def stale(results: Iterable[Mapping[str, Any]]) -> str:
     """In words, how many results are not of the present code."""
     marks = [of_code(result, fingerprint()) for result in results]
     return f"{marks.count('no')} of {len(marks)} results are not of the present code"
+
+
+def deliver(options: Any, page: str, results: Sequence[Mapping[str, Any]], how: str) -> int:
+    """Write a page, or with ``--check`` compare the one that is there.
+
+    Args:
+        options: with ``output``, ``check`` and ``fresh``.
+        page: what the page shall be.
+        results: what it was made of.
+        how: the command that writes it.
+
+    Returns:
+        The exit status: 1 where it is stale, or a result is when ``fresh`` ones are asked for.
+    """
+    if not options.check:
+        options.output.write_text(page, encoding="utf-8")
+        print(f"wrote {options.output.name}; {stale(results)}")
+    elif options.output.exists() and options.output.read_text(encoding="utf-8") == page:
+        print(f"{options.output.name} is what the results say; {stale(results)}")
+    else:
+        print(f"{options.output.name} is stale.\nHint: {how}", file=sys.stderr)
+        return 1
+    return int(options.fresh and any(of_code(one, fingerprint()) == "no" for one in results))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from typing import (
 
 from packaging.version import Version
 
-from fingerprint import fingerprint, named_in, of_code, sentence, stale
+from fingerprint import deliver, fingerprint, named_in, of_code, sentence
 from pins import COMPANIONS, CONSTRAINTS, Pins, all_pins
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -228,15 +228,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     results = [row.result or {} for row in table]
     code = named_in(options.output) if options.check else fingerprint()
     page = render(table, built_in, code or fingerprint())
-    if not options.check:
-        options.output.write_text(page, encoding="utf-8")
-        print(f"wrote {options.output.name}; {stale(results)}")
-    elif options.output.exists() and options.output.read_text(encoding="utf-8") == page:
-        print(f"{options.output.name} is what the results say; {stale(results)}")
-    else:
-        print(f"{options.output.name} is stale.\nHint: nox -s matrix", file=sys.stderr)
-        return 1
-    return int(options.fresh and any(of_code(one, fingerprint()) == "no" for one in results))
+    return deliver(options, page, results, "nox -s matrix")
 
 
 if __name__ == "__main__":
