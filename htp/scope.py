@@ -10,6 +10,7 @@ from typing import Dict, Iterable, Iterator, NamedTuple, Optional, Sequence, Tup
 __all__ = [
     "UNKNOWN",
     "Coverage",
+    "Evidence",
     "ModuleCall",
     "Owner",
     "Provenance",
@@ -74,6 +75,24 @@ class Sharing(str, Enum):
         return self.value
 
 
+class Evidence(str, Enum):
+    """How a tag was carried onto a node of a rewritten file, the most certain first."""
+
+    KEPT = "kept"
+    """The tag survived in the node, which still stands for the same operation."""
+    STRUCTURE = "structure"
+    """The same operation on the same values, down to what those are computed from."""
+    NAME = "name"
+    """The name of the node, or of a value that it computes, and the same operator."""
+    REGION = "region"
+    """The operations between matched values for which this one stands, or beside which it works."""
+    CONTENTS = "contents"
+    """The contents of weights, where names are gone."""
+
+    def __str__(self) -> str:
+        return self.value
+
+
 class Owner(NamedTuple):
     """Whose a node is, and for which other calls it stands.
 
@@ -120,12 +139,15 @@ class Tag:
         shared: further module calls whose operations this node stands for as well, because the
             exporter merged equal operations or fused different ones.
         sharing: which of the two; None when ``shared`` is empty, or in a file that does not tell.
+        evidence: how the tag was carried onto this node; None in a fresh export, and where nothing
+            could be carried.
     """
 
     stack: Stack = ()
     provenance: Provenance = Provenance.UNKNOWN
     shared: Tuple[ModuleCall, ...] = ()
     sharing: Optional[Sharing] = None
+    evidence: Optional[Evidence] = None
 
     @classmethod
     def of(cls, owner: Owner, provenance: Provenance) -> "Tag":

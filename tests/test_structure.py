@@ -74,7 +74,9 @@ ROOMS = {
     "htp.backends.base": ("htp.graph.records", *LEAVES),
     "htp.backends": (),
     # a thin handle: what it answers with stands below
-    "htp.tagged": ("htp.tree", "htp.pattern", "htp.file", "htp.graph", *LEAVES),
+    "htp.tagged": ("htp.tree", "htp.pattern", "htp.matching", "htp.file", "htp.graph", *LEAVES),
+    # the tags of one file on what a tool made of it: it matches graphs, and knows no file
+    "htp.matching": ("htp.graph", *LEAVES),
     "htp.tree": LEAVES,
     # one rule for all that takes patterns
     "htp.pattern": LEAVES,

@@ -7,7 +7,7 @@ from htp.errors import InvalidModelError
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["bodies_of", "nodes_of", "parse", "serialised", "text_of"]
+__all__ = ["bodies_of", "holds_graph", "nodes_of", "parse", "serialised", "text_of"]
 
 _HOLDS_NO_GRAPH = frozenset((1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14))
 """The types of an attribute but GRAPH, GRAPHS and UNDEFINED, which is whatever it holds:
@@ -110,6 +110,11 @@ def bodies_of(node: "onnx.NodeProto") -> List["onnx.GraphProto"]:
         if attribute.type not in _HOLDS_NO_GRAPH
         for graph in _graphs(attribute)
     ]
+
+
+def holds_graph(attribute: "onnx.AttributeProto") -> bool:
+    """Whether an attribute holds nested graphs, and nothing else."""
+    return bool(attribute.type not in _HOLDS_NO_GRAPH and _graphs(attribute))
 
 
 def _graphs(attribute: "onnx.AttributeProto") -> List["onnx.GraphProto"]:

@@ -9,7 +9,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from htp.scope import Owner, Stack
 
-__all__ = ["CallRecord", "Capture", "GraphRecord", "NodeRecord", "ValueRecord"]
+__all__ = ["CallRecord", "Capture", "GraphRecord", "NodeRecord", "ValueRecord", "Weight"]
 
 
 @dataclass
@@ -24,6 +24,8 @@ class NodeRecord:
         bodies: nested graphs, in the order of the node's attributes.
         name: the node's name in the file; ``""`` where it has none.
         keys: keys of the metadata that torch wrote into the node.
+        attributes: fingerprint of its attributes, but for nested graphs; 0 where it has none, or
+            where nobody asked for it.
     """
 
     op: str
@@ -33,6 +35,7 @@ class NodeRecord:
     bodies: List["GraphRecord"] = field(default_factory=list)
     name: str = ""
     keys: Tuple[str, ...] = ()
+    attributes: int = 0
 
 
 @dataclass
@@ -105,6 +108,23 @@ class GraphRecord:
                 yield from body.graphs()
         for function in self.functions:
             yield from function.graphs()
+
+
+class Weight(NamedTuple):
+    """The contents of one initializer, as far as two files can be compared by it.
+
+    Attributes:
+        contents: fingerprint of a sample of its elements, the same whatever the order of its axes;
+            ``""`` where they could not be read.
+        shape: the length of each axis.
+        dtype: the element type, as ``onnx.TensorProto`` numbers it.
+        parameters: the full names of the parameters and buffers that it was made from.
+    """
+
+    contents: str
+    shape: Tuple[int, ...]
+    dtype: int
+    parameters: Tuple[str, ...] = ()
 
 
 class ValueRecord(NamedTuple):

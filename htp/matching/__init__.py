@@ -1,0 +1,1 @@
+"""Whose the nodes of a rewritten graph are, by matching it with the tagged one: a file a stage."""
