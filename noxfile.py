@@ -12,6 +12,7 @@ These variables change what a session does:
 
 import atexit
 import contextlib
+import json
 import os
 import shutil
 import sys
@@ -328,6 +329,83 @@ def libraries(session: nox.Session) -> None:
     """Write docs/libraries.md from the result files; ``-- --check`` says whether it is stale."""
     session.install("packaging")
     session.run("python", "tools/libraries_page.py", *session.posargs)
+
+
+FIXTURES_ON = json.loads((ROOT / "tests" / "tools" / "models.json").read_text("utf-8"))["releases"]
+"""Whose exports the tools of ``tests/tools/`` rewrite."""
+
+REWRITERS = ROOT / "constraints" / "tools" / "rewriters.txt"
+
+
+def fixtures_on(pins: Pins) -> None:
+    """Define the session that exports what the tools are tried on."""
+
+    @nox.session(
+        name=f"fixtures-torch{pins.release}", python=interpreter(pins.python) or pins.python
+    )
+    def session_of_release(session: nox.Session) -> None:
+        with disposable(session):
+            folder, *names = session.posargs or session.error("name a folder behind --")
+            zoo = [name for name in ("torchvision", "pillow") if name in pins.versions]
+            folder = os.path.abspath(folder)
+            install(session, pins, *zoo, *nox.project.dependency_groups(GROUPS, "test"))
+            script = ROOT / "tests" / "tools" / "fixtures.py"
+            session.run("python", str(script), folder, *names)
+
+    session_of_release.__doc__ = (
+        f"Models for the tools, exported by torch {pins.release} to FOLDER."
+    )
+
+
+for _pins in PINS:
+    if _pins.release in FIXTURES_ON:
+        fixtures_on(_pins)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def tools(session: nox.Session) -> None:
+    """What real tools make of the models in FOLDER, and how right the carried tags are."""
+    with disposable(session):
+        names = [line.partition("==")[0] for line in REWRITERS.read_text("utf-8").split("\n")[1:]]
+        built = wheel(session)
+        session.install("-c", str(REWRITERS), *filter(None, names), f"htp-onnx @ {built.as_uri()}")
+        run_tools(session)
+
+
+@nox.session(name="tools-optimum", python=NEWEST_PYTHON)
+def tools_optimum(session: nox.Session) -> None:
+    """The same for optimum, which needs torch: run it after the other."""
+    (pins,) = (each for each in library_pins() if each.library == "optimum")
+    with disposable(session):
+        test = nox.project.dependency_groups(GROUPS, "libraries")
+        install(session, pins, *pins.versions, *test)
+        run_tools(session, "--tools", "optimum")
+
+
+def run_tools(session: nox.Session, *options: str) -> None:
+    """Run the tools that are installed on the models in the folder behind ``--``."""
+    folder, *more = session.posargs or session.error("name a folder behind --")
+    results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "tools"
+    script = ROOT / "tests" / "tools" / "grid.py"
+    session.chdir(session.create_tmp())
+    with tempfile.TemporaryDirectory() as cache:
+        session.run(
+            *("python", str(script), str(ROOT / folder), cache, "-o", str(results)),
+            *(*options, *more),
+        )
+
+
+@nox.session
+def propagation(session: nox.Session) -> None:
+    """Write docs/propagation.md from the result files; ``-- --check`` tells whether it is stale."""
+    session.run("python", "tools/propagation_page.py", *session.posargs)
+
+
+@nox.session
+def annotate(session: nox.Session) -> None:
+    """Write docs/annotate.md from the result files; ``-- --check`` says whether it is stale."""
+    session.install("packaging")
+    session.run("python", "tools/annotate_page.py", *session.posargs)
 
 
 @nox.session(python=NEWEST_PYTHON)

@@ -9,6 +9,10 @@ median over the pairs of the ratio HTP / plain, with the lowest and the highest 
     nox -s bench
     nox -s bench -- --pairs 9 --model bert --backend fx --json overhead.json
     nox -s bench-torch2.4 -- --model chain300 --model chain1600
+    nox -s bench -- --origin --model chain300 --backend torchscript
+
+With ``--origin`` each pair is a trio: plain, HTP, and HTP with ``origin=False``; what the origin
+costs is the median of the differences of both ratios with plain.
 
 ``chainN`` is a chain of N small blocks: many nodes, hardly a weight. Its export writes no more than
 some kilobytes, so that the processor's time is the figure to quote; the wall's says more of what
@@ -37,7 +41,10 @@ Sample = Dict[str, float]
 ``first_seconds``, of the export of a layer before it."""
 
 Samples = Dict[str, List[Sample]]
-"""The samples of ``plain`` and of ``htp``, in pairs."""
+"""The samples of each way, in pairs or trios."""
+
+PLAIN, HTP, BARE = "plain", "htp", "no-origin"
+"""The ways to export: by torch alone, by HTP, and by HTP with ``origin=False``."""
 
 MODELS = ("bert", "resnet", "chain300")
 """What is measured when nothing else is said."""
@@ -71,11 +78,12 @@ def _way(backend: str, way: str) -> Callable[[Any, Any, str], Any]:
     """The export by HTP or by torch alone, from model, inputs and path."""
     import torch
 
-    if way == "htp":
+    if way != PLAIN:
         import htp
 
-        return partial(htp.export, backend=backend)
-    options: Dict[str, Any] = {}
+        options: Dict[str, Any] = {"origin": False} if way == BARE else {}
+        return partial(htp.export, backend=backend, **options)
+    options = {}
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
         options["dynamo"] = backend == "fx"
     return partial(torch.onnx.export, **options)
@@ -105,21 +113,32 @@ def in_fresh_process(model: str, backend: str, way: str) -> Sample:
     return sample
 
 
-def measure(model: str, backend: str, pairs: int) -> Dict[str, Any]:
+def measure(model: str, backend: str, pairs: int, ways: Sequence[str]) -> Dict[str, Any]:
     """Samples of plain and of HTP, with the median, lowest and highest of each ratio."""
-    samples: Samples = {"plain": [], "htp": []}
+    samples: Samples = {way: [] for way in ways}
     for number in range(pairs):
         # Who comes first changes, so that a machine that warms up or slows down favours neither.
-        for way in ("plain", "htp") if number % 2 == 0 else ("htp", "plain"):
+        for way in ways if number % 2 == 0 else ways[::-1]:
             samples[way].append(in_fresh_process(model, backend, way))
         _progress(f"{model} {backend}: pair {number + 1} of {pairs}")
     ratios = {f"{name}_ratio": _ratio(samples, what) for name, what in RATIOS.items()}
+    if BARE in ways:
+        costs = {f"{name}_of_origin": _origin(samples, what) for name, what in RATIOS.items()}
+        ratios.update(costs)
     return {"model": model, "backend": backend, "pairs": pairs, **ratios, "samples": samples}
 
 
 def _ratio(samples: Samples, what: str) -> Dict[str, float]:
-    pairs = zip(samples["plain"], samples["htp"])
-    found = [tagged[what] / plain[what] for plain, tagged in pairs]
+    pairs = zip(samples[PLAIN], samples[HTP])
+    return _figures([tagged[what] / plain[what] for plain, tagged in pairs])
+
+
+def _origin(samples: Samples, what: str) -> Dict[str, float]:
+    trios = zip(samples[PLAIN], samples[HTP], samples[BARE])
+    return _figures([(tagged[what] - bare[what]) / plain[what] for plain, tagged, bare in trios])
+
+
+def _figures(found: Sequence[float]) -> Dict[str, float]:
     return {"median": statistics.median(found), "lowest": min(found), "highest": max(found)}
 
 
@@ -136,12 +155,17 @@ def table(results: Sequence[Dict[str, Any]]) -> str:
     for result in results:
         samples = result["samples"]
         figures = [
-            *(f"{_median(samples[way], 'first_seconds'):.2f}" for way in ("plain", "htp")),
-            *(f"{_median(samples[way], 'seconds'):.2f}" for way in ("plain", "htp")),
-            *(f"{_median(samples[way], 'peak_mib'):.0f}" for way in ("plain", "htp")),
+            *(f"{_median(samples[way], 'first_seconds'):.2f}" for way in (PLAIN, HTP)),
+            *(f"{_median(samples[way], 'seconds'):.2f}" for way in (PLAIN, HTP)),
+            *(f"{_median(samples[way], 'peak_mib'):.0f}" for way in (PLAIN, HTP)),
             *(_spread(result[f"{name}_ratio"]) for name in RATIOS),
         ]
         lines.append(form.format(result["model"], result["backend"], *figures).rstrip())
+        costs = [
+            f"{name} {_spread(result[f'{name}_of_origin'])}" for name in RATIOS if BARE in samples
+        ]
+        if costs:
+            lines.append(f"{'':24}of these the origin: {', '.join(costs)}")
     return "\n".join(lines)
 
 
@@ -162,8 +186,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     )
     parser.add_argument("--blocks", type=int, help="the same as --model chainN")
     parser.add_argument("--backend", help="only this backend")
+    parser.add_argument("--origin", action="store_true", help="measure what the origin costs")
     parser.add_argument("--json", metavar="FILE", help="also write every sample there")
-    parser.add_argument("--once", choices=("plain", "htp"), help=argparse.SUPPRESS)
+    parser.add_argument("--once", choices=(PLAIN, HTP, BARE), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     chosen = [*(options.model or ()), *([f"chain{options.blocks}"] if options.blocks else ())]
     if options.once:
@@ -182,8 +207,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     usable = [info.name for info in infos if info.usable]
     if options.backend and options.backend not in usable:
         parser.error(f"backend {options.backend!r} cannot run here; usable are {usable}")
+    ways = (PLAIN, HTP, BARE) if options.origin else (PLAIN, HTP)
     results = [
-        measure(model, backend, options.pairs)
+        measure(model, backend, options.pairs, ways)
         for model in chosen or MODELS
         for backend in ([options.backend] if options.backend else usable)
     ]

@@ -70,7 +70,8 @@ def tagged(nodes: int, path: str) -> Seconds:
     """Write a tagged chain of blocks, and say how long each step took."""
     data, stacks = untagged(nodes)
     seconds: Seconds = {}
-    record = _timed(seconds, "record", lambda: records.record_bytes(data))
+    outline = records.outline_of(data)
+    record = _timed(seconds, "record", lambda: records.record_model(records.outline_of(data)))
     for node, stack in zip(record.nodes, stacks):
         node.owner = Owner(stack)
     calls = dict.fromkeys(stack[:depth] for stack in stacks for depth in range(1, len(stack) + 1))
@@ -79,7 +80,8 @@ def tagged(nodes: int, path: str) -> Seconds:
     name = htp.backend or ""
 
     def encoded() -> Any:
-        return encode.with_tags(data, encode.made(data, capture, tags, name), name)
+        made = encode.made(encode.Written(data, outline), capture, tags, name)
+        return encode.with_tags(data, made, name)
 
     file = _timed(seconds, "encode", encoded)
     file.save(path)

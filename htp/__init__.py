@@ -24,6 +24,9 @@ from htp.registry import (
 from htp.version import VERSION as __version__
 
 if TYPE_CHECKING:  # what __getattr__ fetches, for those who read types
+    from htp.annotated import annotate
+    from htp.carried import carry
+    from htp.carry_report import CarryReport
     from htp.drop_in import tagging
     from htp.errors import (
         BackendUnavailableError,
@@ -34,7 +37,7 @@ if TYPE_CHECKING:  # what __getattr__ fetches, for those who read types
         UnsupportedTorchError,
     )
     from htp.exported import Exported
-    from htp.scope import Coverage, ModuleCall, Provenance, Sharing, Tag
+    from htp.scope import Coverage, Evidence, ModuleCall, Provenance, Sharing, Tag
     from htp.tagged import TaggedModel, load
     from htp.tree import ModuleTree
 
@@ -47,10 +50,11 @@ warn_of_strangers()
 # fmt: off
 __all__ = [
     # doing
-    "export", "load", "tagging", "backend", "available_backends", "register_backend",
+    "annotate", "export", "load", "carry", "tagging", "backend", "available_backends",
+    "register_backend",
     # values
-    "BackendInfo", "BackendSpec", "Coverage", "Exported", "ModuleCall", "ModuleTree", "Provenance",
-    "Sharing", "Tag", "TaggedModel",
+    "BackendInfo", "BackendSpec", "CarryReport", "Coverage", "Evidence", "Exported", "ModuleCall",
+    "ModuleTree", "Provenance", "Sharing", "Tag", "TaggedModel",
     # errors
     "BackendUnavailableError", "CaptureError", "HTPError", "InvalidModelError",
     "UnknownModuleError", "UnsupportedTorchError",
@@ -59,7 +63,10 @@ __all__ = [
 
 # fmt: on
 
-_HOMES = ("htp.errors", "htp.scope", "htp.tree", "htp.tagged", "htp.exported", "htp.drop_in")
+_HOMES = (
+    *("htp.errors", "htp.scope", "htp.tree", "htp.tagged", "htp.exported", "htp.carried"),
+    *("htp.carry_report", "htp.drop_in", "htp.annotated"),
+)
 """Where those names stand that are not here yet; the file that costs most comes last. They are
 fetched when they are first used, so that the import is cheap."""
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 from htp import registry, turns
 from htp.backends.common import entrances
 from htp.backends.common.unseen import is_counted, unseen
-from htp.exported import Exported
+from htp.exported import Exported, Wishes
+from htp.graph.rooted import checked_root
 
 if TYPE_CHECKING:
     from htp.guest import Export
@@ -26,26 +27,26 @@ class _Contexts:
     """The contexts that are open, and what stands at torch's entrances while there are any."""
 
     def __init__(self) -> None:
-        self._open: List[Tuple[object, Optional[str]]] = []
+        self._open: List[Tuple[object, Wishes]] = []
         self._patches = ExitStack()
 
-    def enter(self, token: object, backend: Optional[str]) -> None:
-        """Open one that named a backend, or none."""
+    def enter(self, token: object, wishes: Wishes) -> None:
+        """Open one."""
         with turns.turn():  # not between the patches of an export that is running
             if not self._open:
                 self._patches.enter_context(entrances.watched(_around))
-            self._open.append((token, backend))
+            self._open.append((token, wishes))
 
     def leave(self, token: object) -> None:
         """Close it."""
         with turns.turn():
-            self._open = [entry for entry in self._open if entry[0] is not token]
+            self._open = [each for each in self._open if each[0] is not token]
             if not self._open:
                 self._patches.close()
 
-    def latest(self) -> Optional[Tuple[object, Optional[str]]]:
-        """The one that was entered last, with what it named."""
-        return self._open[-1] if self._open else None
+    def latest(self) -> Optional[Wishes]:
+        """What is wanted in the one that was entered last."""
+        return self._open[-1][1] if self._open else None
 
 
 _contexts = _Contexts()
@@ -54,7 +55,9 @@ _running = threading.local()
 
 
 @contextmanager
-def tagging(backend: Optional[str] = None) -> Iterator[List[Exported]]:
+def tagging(
+    backend: Optional[str] = None, origin: bool = True, root: str = ""
+) -> Iterator[List[Exported]]:
     """Tag every ONNX export that takes place meanwhile, by whatever library and in any thread.
 
     Each export is torch's own: the arguments are the caller's, what torch returns is returned, and
@@ -65,6 +68,9 @@ def tagging(backend: Optional[str] = None) -> Iterator[List[Exported]]:
     Args:
         backend: name of the backend that alone listens; None for all that can run here. Which of
             torch's exporters is used is up to the caller (``dynamo=``).
+        origin: as for ``htp.export``.
+        root: where what is exported is a part of a whole, its path there, as ``"model.encoder"``:
+            every path and every parameter's name begins with it.
 
     Yields:
         A list that grows by one ``htp.Exported`` with each export.
@@ -72,13 +78,15 @@ def tagging(backend: Optional[str] = None) -> Iterator[List[Exported]]:
     Raises:
         UnsupportedTorchError: a backend is named, and torch is missing or no backend accepts it.
         BackendUnavailableError: there is no backend of that name, or it does not accept this torch.
+        CaptureError: ``root`` can be no module's path.
     """
+    wishes = Wishes(backend, origin, checked_root(root))
     if backend is not None:
         registry.chosen(backend)
     exports: List[Exported] = []
     token = object()
     with turns.watching(exports.append):
-        _contexts.enter(token, backend)
+        _contexts.enter(token, wishes)
         try:
             yield exports
         finally:
@@ -97,7 +105,7 @@ def _around(
 
     with turns.turn():
         try:
-            export = Export(exporter, plain, args, kwargs, latest[1])
+            export = Export(exporter, plain, args, kwargs, latest)
         except Exception:  # f is a path that cannot tell its name: torch says so
             return plain(*args, **kwargs)
         outer = getattr(_running, "innermost", None)

@@ -67,15 +67,30 @@ class UnknownModuleError(HTPError, LookupError):
     """No node, value or module of that name is in the model."""
 
 
+_LONGEST = 300
+"""Names in files are as long as somebody wrote them; longer ones are no spelling to compare."""
+
+_SHOWN = 48
+"""So much of both ends of a longer name is listed."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint that names the closest of ``known``, or lists a few of them."""
+    """A hint that names the closest of ``known``, or lists a few of them, cut where they are long.
+
+    How long it takes is proportional to the names: comparing two is quadratic in their length.
+    """
     import difflib
 
     names = sorted({candidate for candidate in known if candidate})
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    spelled = [candidate for candidate in names if max(len(candidate), len(name)) <= _LONGEST]
+    close = difflib.get_close_matches(name, spelled, n=3, cutoff=0.6)
     if close:
         return "did you mean " + " or ".join(repr(candidate) for candidate in close) + "?"
     if not names:
         return "the model has no named ones."
-    shown = ", ".join(names[:8])
+    shown = ", ".join(map(_cut, names[:8]))
     return f"known are {shown}" + (f" and {len(names) - 8} more." if len(names) > 8 else ".")
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= 2 * _SHOWN else f"{name[:_SHOWN]}...{name[-_SHOWN:]}"

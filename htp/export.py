@@ -11,8 +11,11 @@ from htp.exported import Exported
 from htp.spec import BackendSpec
 
 if TYPE_CHECKING:  # imported where they are used: `import htp` is cheap
+    import onnx
+
     from htp.arguments import Request, Written
-    from htp.file.store import Writable
+    from htp.file.model_file import ModelFile
+    from htp.file.store import Destination, Writable
     from htp.graph.records import Capture
     from htp.tagged import TaggedModel
 
@@ -30,7 +33,10 @@ def export(
     dynamic_shapes: Any = None,
     opset_version: Optional[int] = None,
     backend: Optional[str] = None,
+    origin: bool = True,
     exporter_options: Optional[Mapping[str, Any]] = None,
+    root: str = "",
+    embed: bool = True,
     **torch_options: Any,
 ) -> "TaggedModel":
     """Export a model to ONNX and tag every node with the module call that it came from.
@@ -58,7 +64,14 @@ def export(
         opset_version: the ONNX opset; None for the default of the installed torch.
         backend: name of a capture backend; None for the one that ``dynamo`` says (True is ``fx``,
             False is ``torchscript``), or ``htp.backend``.
+        origin: whether the file says of itself what its graph and module tree were, so that tags
+            can be given back after a tool dropped them; compressed, some 30 to 60 bytes a node.
         exporter_options: deprecated: give its content as keyword arguments.
+        root: where the model is a part of a whole, its path there, as ``"model.encoder"``: every
+            path and every parameter's name begins with it, so that parts and whole speak of the
+            same modules.
+        embed: False leaves the file as torch writes it, and writes what HTP knows of it beside it:
+            ``model.htp.json`` for ``model.onnx``. ``htp.load`` and ``htp.carry`` read both.
         torch_options: every further keyword argument of ``torch.onnx.export``. Those of another
             release are translated where they mean the same here (``docs/options.md``).
 
@@ -72,11 +85,13 @@ def export(
         CaptureError: the arguments don't fit, torch's exporter failed, or ``f`` can't be written.
             It is a ``TypeError`` as well where this torch has no such argument.
     """
-    from htp import arguments
-    from htp.file import encode, store
-    from htp.graph.complete import complete
+    from htp import arguments, sidecar
+    from htp.file import store
+    from htp.graph.rooted import checked_root
     from htp.tagged import TaggedModel
 
+    root = checked_root(root)
+    _check_sidecar(f, embed, origin)
     given = _merged(torch_options, exporter_options)
     spec = _selected(model, backend, given)
     registry.load(spec)  # before anything is written
@@ -86,16 +101,48 @@ def export(
     _add(given, arguments.by_position(positional))
     with turns.ours(), store.Destination(f) as destination:
         request = arguments.checked(model, args, given, spec.exporter, destination.scratch_path)
-        written, capture, name = record(request, spec)
-        tags = complete(capture)
-        made = encode.made(written.data, capture, tags, name, destination.beside())
-        file = encode.with_tags(written.data, made, name)
-        destination.commit(file.chunks)
+        recorded = record(request, spec)
+        file = _tagged(recorded, destination, root, origin)
+        if embed:
+            destination.commit(file.chunks)
+        else:
+            plain = recorded.written.data
+            destination.commit([plain], sidecar.encoded(file, plain, destination))
     file.folder = destination.folder
-    tagged = TaggedModel(file, written.program)
+    tagged = TaggedModel(file, recorded.written.program)
     if turns.is_watched():
         _tell(tagged, type(model).__name__, destination.path, spec)
     return tagged
+
+
+def _tagged(
+    recorded: "Recorded", destination: "Destination", root: str, origin: bool
+) -> "ModelFile":
+    """What torch wrote, with its tags."""
+    from htp.file import encode
+    from htp.graph.complete import complete
+    from htp.graph.rooted import rooted
+
+    written, heard, name, outline = recorded
+    capture = rooted(heard, root)
+    tags = complete(capture)
+    found = encode.Written(written.data, outline, destination.beside())
+    made = encode.made(found, capture, tags, name, origin)
+    return encode.with_tags(written.data, made, name)
+
+
+def _check_sidecar(f: Any, embed: bool, origin: bool) -> None:
+    """Refuse early what cannot be: a sidecar holds the origin, and lies beside a file."""
+    if not embed and not isinstance(f, (str, os.PathLike)):
+        raise CaptureError(
+            f"embed=False writes a file beside the model's; f is {type(f).__name__}, no path.",
+            "give a path, or leave embed out.",
+        )
+    if not embed and not origin:
+        raise CaptureError(
+            "embed=False and origin=False contradict each other: the origin is what is written.",
+            "leave one of them out.",
+        )
 
 
 def _tell(tagged: "TaggedModel", model: str, path: Optional[str], spec: BackendSpec) -> None:
@@ -167,11 +214,13 @@ class Recorded(NamedTuple):
         written: what torch made.
         capture: what was heard.
         backend: the name of the backend that heard it.
+        outline: what torch wrote, parsed without the contents of its large tensors.
     """
 
     written: "Written"
     capture: "Capture"
     backend: str
+    outline: "onnx.ModelProto"
 
 
 def record(request: "Request", spec: BackendSpec) -> Recorded:
@@ -182,7 +231,7 @@ def record(request: "Request", spec: BackendSpec) -> Recorded:
     """
     from htp import arguments
     from htp.backends.common.undisturbed import undisturbed
-    from htp.file.records import record_bytes
+    from htp.file.records import outline_of, record_model
 
     rows = [spec]
     if request.options.get("fallback"):  # the caller lets torch change to its other exporter
@@ -202,4 +251,5 @@ def record(request: "Request", spec: BackendSpec) -> Recorded:
             "run 'htp doctor'; this torch may be newer than any that HTP was tested with.",
         )
     name, last = heard[-1]
-    return Recorded(written, last.capture(record_bytes(written.data)), name)
+    outline = outline_of(written.data)
+    return Recorded(written, last.capture(record_model(outline)), name, outline)

@@ -1,11 +1,25 @@
-"""What is told of one export that took place inside ``htp.tagging``."""
+"""What is wanted and what is told of one export that takes place inside ``htp.tagging``."""
 
 from dataclasses import dataclass
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from htp.scope import Coverage
 
-__all__ = ["Exported"]
+__all__ = ["Exported", "Wishes"]
+
+
+class Wishes(NamedTuple):
+    """What whoever opened a context wants of the exports in it.
+
+    Attributes:
+        backend: the backend that alone listens; None for all that can run here.
+        origin: whether models say what their graphs were.
+        root: the path of what is exported in the whole that it is a part of; "" for the whole.
+    """
+
+    backend: Optional[str] = None
+    origin: bool = True
+    root: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,14 @@ from htp import failures, registry, turns
 from htp.backends.base import Heard, Listener, Where
 from htp.backends.common.unseen import unseen
 from htp.errors import CaptureError, HTPError
-from htp.exported import Exported
-from htp.file import encode, memory, wire
+from htp.exported import Exported, Wishes
+from htp.file import encode, memory
 from htp.file.data import locations
 from htp.file.frames import without_frames
-from htp.file.records import record_model
+from htp.file.records import outline_of, record_model
 from htp.file.theirs import Theirs
 from htp.graph.complete import complete
+from htp.graph.rooted import rooted
 from htp.scope import Coverage
 from htp.spec import BackendSpec
 from htp.tagged import load
@@ -138,7 +139,7 @@ class Export:
         plain: torch's own function.
         args: its arguments.
         kwargs: likewise.
-        backend: the backend that alone may listen, or None.
+        wishes: what is wanted of it.
 
     Attributes:
         inner: exports that took place inside it: torch's fallback to its older exporter.
@@ -152,14 +153,14 @@ class Export:
         plain: Callable[..., Any],
         args: Tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        backend: Optional[str],
+        wishes: Wishes,
     ) -> None:
         self.inner: List[Export] = []
         self.warn = True
         self._exporter = exporter
         self._torch = _Torch(plain)
         self._call = _Call(args, kwargs)
-        self._backend = backend
+        self._wishes = wishes
         self._listener: Optional[Listener] = None
         self._spec: Optional[BackendSpec] = None
         self.exported = Exported(self._call.model, self._call.theirs.path, exporter)
@@ -206,7 +207,7 @@ class Export:
                 theirs.replace([clean], data)
 
     def _choose(self) -> None:
-        found = chosen(self._exporter, self._backend)
+        found = chosen(self._exporter, self._wishes.backend)
         if found.spec is None or not self._call.writes_a_file():
             self.warn = found.warn
             reason = found.reason or "torch writes an archive, not a model's file"
@@ -237,7 +238,7 @@ class Export:
         if not heard:
             raise CaptureError(f"backend {self._spec.name!r} did not hear the export")
         program = result.model if self._exporter == "fx" else None
-        coverage = _tagged(heard[-1], self._call.theirs, program, self._spec.name)
+        coverage = _tagged(heard[-1], self._call.theirs, program, self._spec.name, self._wishes)
         self.exported = replace(self.exported, coverage=coverage, nodes=coverage.total)
 
     def _take_inner(self) -> None:
@@ -257,21 +258,20 @@ class Export:
             return Where()
 
 
-def _tagged(heard: Heard, theirs: Theirs, program: Any, backend: str) -> Coverage:
+def _tagged(heard: Heard, theirs: Theirs, program: Any, backend: str, wishes: Wishes) -> Coverage:
     """Tag what was written, all of it or nothing.
 
     Raises:
         HTPError: the capture failed, or the file is none that can be tagged.
         OSError: the file system refused.
     """
-    import onnx
-
     data = memory.outline(program) if theirs.is_nowhere and program else theirs.read()
     data = without_frames(data)
-    light = onnx.ModelProto.FromString(wire.without_weights(data))
-    capture = heard.capture(record_model(light))
+    light = outline_of(data)
+    capture = rooted(heard.capture(record_model(light)), wishes.root)
     tags = complete(capture)
-    made = encode.made(data, capture, tags, backend, theirs.beside(locations(light)))
+    written = encode.Written(data, light, theirs.beside(locations(light)))
+    made = encode.made(written, capture, tags, backend, wishes.origin)
     if program is not None:
         entries = memory.entries(program, made)
     if not theirs.is_nowhere:

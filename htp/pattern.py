@@ -6,6 +6,9 @@ The exact path comes first, so a module may be called ``a*``, ``x[0]`` or ``b@1`
     block@1              that module's second call
     encoder.layer.*      shell wildcards; * and ? stand for dots too
     *.block@1            the same with a call
+
+Of a part that was exported with its place in the whole, ``root="model.encoder"``, the modules above
+it are named exactly, and then all of the part lies below: ``""``, ``model``.
 """
 
 import fnmatch
@@ -52,6 +55,8 @@ class Pattern:
     def of(self, tag: Tag) -> int:
         """How it names a call that a node comes from: its owner, one above it, or one shared."""
         named = [self.names(call) for call in tag.stack]
+        if tag.stack and tag.stack[0].path:
+            named.append(self._above_root(tag.stack[0].path))
         if tag.shared:
             named += map(self._shared, tag.shared)
         return max(named, default=NOTHING)
@@ -72,6 +77,10 @@ class Pattern:
         if self._by_call and self._match(f"{call.path}@{call.call}"):
             return WILDCARD
         return WILDCARD if self._match(call.path) else NOTHING
+
+    def _above_root(self, root: str) -> int:
+        """How it names a module that the root itself lies below."""
+        return PATH if not self._text or root.startswith(f"{self._text}.") else NOTHING
 
     def _shared(self, call: ModuleCall) -> int:
         """How it names this call or one above it."""

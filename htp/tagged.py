@@ -1,6 +1,5 @@
 """A model with its tags: what ``htp.export`` returns and ``htp.load`` reads."""
 
-import warnings
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -14,7 +13,9 @@ from typing import (
     Union,
 )
 
-from htp.errors import InvalidModelError, UnknownModuleError, did_you_mean
+from htp import owed as owing
+from htp import sidecar
+from htp.errors import UnknownModuleError, did_you_mean
 from htp.file import sources
 from htp.file import store as files
 from htp.file.document import nodes_of, text_of
@@ -23,16 +24,20 @@ from htp.file.model_file import ModelFile
 from htp.file.origin import Origin
 from htp.file.tags import origin_of
 from htp.pattern import Pattern, operators
-from htp.scope import Coverage, ModuleCall, Tag
+from htp.scope import Coverage, Tag
 from htp.tree import ModuleTree, build
+from htp.use.modules import Modules
+from htp.use.verbs import Verbs
 
 if TYPE_CHECKING:
     import onnx
 
+    from htp.carry_report import CarryReport
+
 __all__ = ["TaggedModel", "load"]
 
 
-class TaggedModel:
+class TaggedModel(Verbs):
     """An ONNX model whose nodes say which module call they came from.
 
     Made by ``htp.export`` and ``htp.load``. The tags live in the nodes' metadata and nowhere else:
@@ -46,18 +51,44 @@ class TaggedModel:
     Args:
         file: the model and its tags.
         program: torch's own ``ONNXProgram``, where there is one.
+        owed: what to call the file if tags are missing in it that its own origin still tells. They
+            are carried when tags are first asked for, and a warning says so.
+        report: how tags were carried onto it already.
 
     Attributes:
         program: what ``torch.onnx.export`` returned: an ``ONNXProgram`` or None. It holds the
             weights of the model that was exported; set it to None to let them go.
     """
 
-    def __init__(self, file: ModelFile, program: Any = None) -> None:
+    def __init__(
+        self,
+        file: ModelFile,
+        program: Any = None,
+        owed: Optional[str] = None,
+        report: "Optional[CarryReport]" = None,
+    ) -> None:
         self._file = file
         self.program = program
+        self._owed = owed
+        self._report = report
+
+    def _settle(self) -> None:
+        """Carry the tags that the file is owed."""
+        if self._owed is not None:
+            name = self._owed
+            self._file, self._report = owing.settled(self._file)
+            self._owed = None
+            if self._report is not None:
+                owing.warn(owing.told(self._file, name))
+
+    @property
+    def _told(self) -> ModelFile:
+        """The file with its tags."""
+        self._settle()
+        return self._file
 
     def __copy__(self) -> "TaggedModel":
-        return TaggedModel(self._file.copy(), self.program)
+        return TaggedModel(self._file.copy(), self.program, self._owed, self._report)
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**vars(self), "program": None}
@@ -67,16 +98,22 @@ class TaggedModel:
         return f"<TaggedModel {made}, {self.coverage}>"
 
     @property
+    def carried(self) -> "Optional[CarryReport]":
+        """How tags were carried onto this model; None where nothing was to be carried."""
+        self._settle()
+        return self._report
+
+    @property
     def model(self) -> "onnx.ModelProto":
         """The model. Tensors in data files stay there (``onnx.load_external_data_for_model``)."""
-        return self._file.proto
+        return self._told.proto
 
     def nodes(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:
         """Every node with its tag: main graph and nested bodies, then bodies of called functions.
 
         A node comes before the nodes of its bodies. A function that nothing calls is left out.
         """
-        return self._file.nodes()
+        return self._told.nodes()
 
     def tag(self, name: str) -> Tag:
         """The tag of the node that has this name, or that computes the value of this name.
@@ -87,15 +124,15 @@ class TaggedModel:
         """
         if not isinstance(name, str):
             raise TypeError(f"A node or value is named by a text; found {type(name).__name__}.")
-        maker: Optional[onnx.NodeProto] = None
-        for node in nodes_of(self._file.outline) if name else ():
+        file, maker = self._told, None
+        for node in nodes_of(file.outline) if name else ():
             if node.name == name:
-                return self._file.tag(node)
+                return file.tag(node)
             if maker is None and name in node.output:
                 maker = node
         if maker is not None:
-            return self._file.tag(maker)
-        nodes = nodes_of(self._file.outline)
+            return file.tag(maker)
+        nodes = nodes_of(file.outline)
         known = (text_of(each) for node in nodes for each in (node.name, *node.output))
         raise UnknownModuleError(
             f"No node is called {name!r}, and none computes a value of that name.",
@@ -122,7 +159,7 @@ class TaggedModel:
         """
         wanted = None if op_type is None else operators(op_type)
         matches: Dict[int, int] = {}  # by identity: a tag lives as long as the file
-        named = Pattern(pattern, self._above)
+        named = Pattern(pattern, Modules((), self.origins).above)
         found: Tuple[List[Tuple[onnx.NodeProto, Tag]], ...] = ([], [], [], [])  # by how it matches
         with no_search():
             for node, tag in self.nodes():
@@ -142,43 +179,32 @@ class TaggedModel:
             )
         return found[best]
 
-    def _above(self) -> Dict[ModuleCall, List[ModuleCall]]:
-        """For each module call those that made it, as the origins say."""
-        found: Dict[ModuleCall, List[ModuleCall]] = {}
-        for origin in self.origins:
-            way: List[ModuleCall] = []
-            for call, depth in origin.calls:
-                del way[depth:]
-                found.setdefault(call, []).extend(way[-1:])
-                way.append(call)
-        return found
-
     def tree(self) -> ModuleTree:
         """The module calls with the coverage of their nodes, modules without nodes included.
 
         A file that several models were merged into has a root for each; see ``ModuleTree.joined``.
         Where a tool dropped all tags, the tree is that of the inferred ones.
         """
-        origins = self._file.origins
-        several = len(origins) > 1
+        file = self._told
+        several = len(file.origins) > 1
         tags: Dict[str, List[Tag]] = {}
         with no_search():
             if several:
-                for node, tag in self._file.seen():
+                for node, tag in file.seen():
                     tags.setdefault(origin_of(node), []).append(tag)
             else:
-                tags[""] = [tag for _, tag in self._file.seen()]
-            told = () if origins and self._file.is_bare else origins
+                tags[""] = [tag for _, tag in file.seen()]
+            told = () if file.origins and file.is_bare else file.origins
             return build(tags, [(o.calls, o.fingerprint if several else "") for o in told])
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """For each initializer known to hold one: the parameters' or buffers' full names."""
-        return self._file.parameters()
+        return self._told.parameters()
 
     @property
     def coverage(self) -> Coverage:
         """How many nodes are known in which way."""
-        return Coverage.of(tag for _, tag in self._file.seen())
+        return Coverage.of(tag for _, tag in self._told.seen())
 
     @property
     def origins(self) -> Sequence[Origin]:
@@ -222,7 +248,7 @@ class TaggedModel:
         Raises:
             HTPError: it cannot be written, or a data file is missing.
         """
-        self._file.save(f)
+        owing.current(self._told).save(f)
 
     def strip(self) -> "TaggedModel":
         """Take out everything that HTP wrote, in place: torch's own bytes are left.
@@ -232,6 +258,7 @@ class TaggedModel:
         Returns:
             This model, for chaining: ``htp.load("a.onnx").strip().save("b.onnx")``.
         """
+        self._owed = self._report = None
         self._file.strip()
         return self
 
@@ -239,35 +266,23 @@ class TaggedModel:
 def load(f: Any) -> TaggedModel:
     """Read a model and its tags. torch is not needed, and weights in data files stay there.
 
+    Where a tool dropped tags, they are carried from the origin that the file still holds as soon as
+    they are asked for, and a warning tells; ``Tag.evidence`` says of each how it was matched, and
+    saving the model keeps them.
+
     Tags of other tools (torch's own metadata, ``winml.hierarchy``) and the node names of the
-    TorchScript exporter are read as ``inferred`` when the file has no tags of HTP's. Where it says
-    that it had some, which a tool dropped, a warning tells.
+    TorchScript exporter are read as ``inferred`` when the file has no tags of HTP's, and no such
+    origin. A sidecar that lies beside a model without tags is read with it.
 
     Args:
         f: a path, an open binary file, the bytes of a file, an ``onnx.ModelProto`` (which is not
             copied: it is what ``model`` gives), or an ``onnx_ir.Model``.
 
     Raises:
-        InvalidModelError: there is no such file, it is no ONNX model, it is damaged, or nothing in
-            it tells of modules.
+        InvalidModelError: there is no such file, it is no ONNX model, it is damaged, nothing in it
+            tells of modules, or its sidecar belongs to another model.
     """
     file, name = sources.opened(f)
-    if not file.outline.HasField("graph"):
-        raise InvalidModelError(
-            f"{name} is not an ONNX model: it has no graph.", "export the model again."
-        )
-    if not file.origins and not any(tag.stack for _, tag in file.seen()):
-        raise InvalidModelError(
-            f"{name} has no tags, and neither metadata nor node names tell of modules.",
-            "export it with htp.export.",
-        )
-    if file.origins and file.is_bare:
-        made = ", ".join(dict.fromkeys(f"{o.backend}, torch {o.torch}" for o in file.origins))
-        warnings.warn(
-            f"{name} was tagged by HTP (backend {made!r}), but no node of it has a tag any more: "
-            "a tool that rewrote it dropped them. Owners are inferred from other metadata and from "
-            "names, as far as those tell of modules.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-    return TaggedModel(file)
+    file = sidecar.found(f, file)
+    owing.check(file, name)
+    return TaggedModel(file, owed=name)

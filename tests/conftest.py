@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from expected import reason_of
 
 from fingerprint import fingerprint
 
@@ -24,6 +25,17 @@ def pytest_configure(config):
     path = config.getoption("--results")
     if path:
         config.pluginmanager.register(Results(os.path.abspath(path)), "htp-results")
+
+
+def pytest_collection_modifyitems(items):
+    """Tests that a row of ``expected_failures.json`` names without a table of their own."""
+    for item in items:
+        parameters = item.callspec.id.split("-") if hasattr(item, "callspec") else []
+        for backend in {"fx", "torchscript"}.intersection(parameters):
+            case = "-".join(part for part in parameters if part != backend)
+            reason = reason_of(backend, case, item.originalname)
+            if reason and not item.get_closest_marker("xfail"):  # a table's own says more
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 class Results:

@@ -1,18 +1,21 @@
 """Files that are damaged or hostile, made at random from good ones.
 
 A file is damaged as bytes (flipped, cut, spliced), as messages (fields that are repeated, dropped,
-moved, nested) or as a model (metadata, names and data files that somebody chose with intent).
+moved, nested) or as a model (metadata, names and data files that somebody chose with intent). What
+is packed within an origin is unpacked, damaged in the same ways, and packed again.
 """
 
+import base64
 import json
+import zlib
 
 import onnx
 from onnx import helper
 
-from htp.file import encode, wire
+from htp.file import encode, packed, wire
 from htp.file.document import nodes_of
 from htp.file.protobuf import head, varint
-from htp.file.records import record_bytes
+from htp.file.records import outline_of, record_model
 from htp.graph.records import CallRecord, Capture
 from htp.tagged import load
 
@@ -20,9 +23,9 @@ MARK = "0" * 16
 DEEP = 3000
 
 
-def tagged_again(path):
-    """A file of the first schema in the present one: the same graph, tags and calls."""
-    old = load(path)
+def tagged_again(file):
+    """A file of an earlier schema in the present one: the same graph, tags and calls."""
+    old = load(file)
     tags = [tag for _, tag in old.nodes()]
     calls = []
     way = []
@@ -30,8 +33,9 @@ def tagged_again(path):
         way[depth:] = [call]
         calls.append(CallRecord(tuple(way)))
     data = wire.join(old.strip()._file.chunks)
-    capture = Capture(record_bytes(data), calls=tuple(calls))
-    made = encode.made(data, capture, tags, "fx")
+    outline = outline_of(data)
+    capture = Capture(record_model(outline), calls=tuple(calls))
+    made = encode.made(encode.Written(data, outline), capture, tags, "fx")
     return wire.join(encode.with_tags(data, made, "fx").chunks)
 
 
@@ -358,7 +362,66 @@ def functions(data, chance):
     return model.SerializeToString()
 
 
+# --- what is packed
+
+
+NUMBERS = (-1, 0, 1, 99, 2**31, 10**17, 10**40, True, 0.5, None, "x", [], {}, [[]], "\ud800")
+RUBBISH = [
+    "",
+    "!",
+    "AAAA",
+    "é",
+    None,
+    7,
+    [],
+    base64.b64encode(zlib.compress(bytes(10**7))).decode(),
+]
+
+
+def packed_part(data, chance):
+    """Damage one of the packed parts of an origin."""
+    model = onnx.ModelProto.FromString(data)
+    entries = [p for p in model.metadata_props if '"skeleton":' in p.value]
+    entry = chance.choice(entries)
+    held = json.loads(entry.value)
+    parts = chance.choice((held, held["skeleton"], held["skeleton"]))
+    name = chance.choice([each for each in parts if isinstance(parts[each], str)][-3:])
+    if chance.random() < 0.1:
+        parts[name] = chance.choice(RUBBISH)
+    else:
+        inner = damaged(packed.unpack(parts[name], name), name == "graph", chance)
+        parts[name] = packed.pack(inner)
+    entry.value = json.dumps(held)
+    return model.SerializeToString()
+
+
+def damaged(inner, is_graph, chance):
+    if is_graph:
+        return chance.choice((flip, overwrite, cut, splice, in_messages, names, nested))(
+            inner, chance
+        )
+    if chance.random() < 0.3:
+        return chance.choice((flip, overwrite, cut, splice))(inner, chance)
+    if chance.random() < 0.2:
+        return chance.choice(VALUES).encode("utf-8", "surrogatepass")
+    return json.dumps(other_json(json.loads(inner), chance)).encode()
+
+
+def other_json(held, chance):
+    """Go down into some list or object, and put something else there."""
+    if not isinstance(held, (list, dict)) or not held or chance.random() < 0.1:
+        return chance.choice(NUMBERS)
+    places = list(held) if isinstance(held, dict) else range(len(held))
+    place = chance.choice(places)
+    if isinstance(held, list) and chance.random() < 0.15:
+        held[place : place + 1] = chance.choice(([], [held[place]] * 40, held[: place + 1]))
+    else:
+        held[place] = other_json(held[place], chance)
+    return held
+
+
 MUTATIONS = (
     *(flip, overwrite, cut, splice, in_messages, in_messages, nested),
     *(metadata, metadata, metadata, names, not_text, data_files, functions),
+    *(packed_part, packed_part, packed_part),
 )

@@ -507,6 +507,15 @@ def strict(monkeypatch):
     yield {}
 
 
+WRITERS = (
+    "torch.onnx.utils",  # up to 1.12
+    "torch._C",  # 1.13
+    "torch.onnx._internal.onnx_proto_utils",  # from 2.0
+    "torch.onnx._internal.torchscript_exporter.onnx_proto_utils",  # from 2.9
+)
+"""What the older exporter writes or checks a finished model with."""
+
+
 @contextlib.contextmanager
 def failing_writing(monkeypatch):
     """The model cannot be written, after all conversion."""
@@ -520,11 +529,11 @@ def failing_writing(monkeypatch):
         monkeypatch.setattr(program.ONNXProgram, "optimize", refuse, raising=False)
         monkeypatch.setattr(program.ONNXProgram, "save", refuse)
         monkeypatch.setattr(program.ONNXProgram, "model_proto", property(refuse))
-    for name in ("torch.onnx._internal.torchscript_exporter.utils", "torch.onnx.utils"):
+    for name in WRITERS:
         with contextlib.suppress(ImportError):
-            exporter = importlib.import_module(name)
-            for each in ("_add_output_to_block", "_export_file", "_check_onnx_proto"):
-                monkeypatch.setattr(exporter, each, refuse, raising=False)
+            writer = importlib.import_module(name)
+            for each in ("_export_file", "_check_onnx_proto"):
+                monkeypatch.setattr(writer, each, refuse, raising=False)
     monkeypatch.setattr(onnx.checker, "check_model", refuse)
     yield {}
 

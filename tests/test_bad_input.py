@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import re
 import stat
 import traceback
 
@@ -375,8 +376,8 @@ def test_tags_that_cannot_be_read(tagged_file, tmp_path, value):
 
 def test_tags_of_another_schema(tagged_file, tmp_path):
     newer = onnx.load(str(tagged_file))
-    (entry,) = [prop for prop in newer.metadata_props if prop.key.startswith("pkg.htp.")]
-    entry.value = entry.value.replace('"schema":"2"', '"schema":"99"')
+    (entry,) = [p for p in newer.metadata_props if re.fullmatch(r"pkg\.htp\.[0-9a-f]{16}", p.key)]
+    entry.value = entry.value.replace('"schema":"3"', '"schema":"99"')
     path = tmp_path / "model.onnx"
     onnx.save(newer, str(path))
     load_fails(path, "schema '99'", "newer HTP")
@@ -400,7 +401,7 @@ def test_tags_of_another_schema(tagged_file, tmp_path):
 )
 def test_an_origin_that_cannot_be_read(tagged_file, tmp_path, value):
     damaged = onnx.load(str(tagged_file))
-    (entry,) = [prop for prop in damaged.metadata_props if prop.key.startswith("pkg.htp.")]
+    (entry,) = [p for p in damaged.metadata_props if re.fullmatch(r"pkg\.htp\.[0-9a-f]{16}", p.key)]
     entry.value = value
     path = tmp_path / "model.onnx"
     onnx.save(damaged, str(path))
@@ -460,6 +461,22 @@ def test_a_name_that_is_nearly_right(tmp_path):
         htp.load(path).find("liner")
     with pytest.raises(htp.UnknownModuleError, match="'linear'"):
         htp.load(path).find("Linear")
+
+
+def test_names_that_a_hint_lists_are_cut():
+    long = "a" * 30_000
+    assert htp.errors.did_you_mean("liner", ["linear", long]) == "did you mean 'linear'?"
+    told = htp.errors.did_you_mean("none", [f"{n}{long}{n}" for n in range(10)])
+    assert told.startswith("known are 0aaa")
+    assert "a...a" in told
+    assert told.endswith("a7 and 2 more.")
+    assert len(told) < 1000
+
+
+def test_long_names_are_not_compared():
+    """It takes time quadratic in their length."""
+    name = "linear" * 500
+    assert "known are" in htp.errors.did_you_mean(name, [name + "x"])
 
 
 def test_a_node_that_does_not_exist(tagged_file):

@@ -39,11 +39,12 @@ def forgetful(monkeypatch, backend, forgets):
 
     def record(request, spec):
         assert spec.name == backend
-        written, found, name = plain(request, spec)
+        recorded = plain(request, spec)
+        found = recorded.capture
         for node in found.after.walk():
             if node.owner and forgets(node.owner.stack):
                 node.owner = None
-        return exporting.Recorded(written, Capture(found.after, None, found.calls), name)
+        return recorded._replace(capture=Capture(found.after, None, found.calls))
 
     monkeypatch.setattr(exporting, "record", record)
 

@@ -33,7 +33,8 @@ def kinds():
     torchscript = FILES / "schema1_torchscript.onnx"
     return {
         "torchscript": mutations.tagged_again(torchscript),
-        "fx, bodies and functions": mutations.with_everything(),
+        "bodies and functions": mutations.tagged_again(mutations.with_everything()),
+        "second schema": mutations.with_everything(),
         "external data": mutations.with_everything("w.bin"),
         "first schema": (FILES / "schema1_fx.onnx").read_bytes(),
         "other tools": mutations.in_other_words(torchscript.read_bytes()),
@@ -107,6 +108,9 @@ def operations(path, out, in_words):
     yield everything(lambda tagged: tagged.tag("/block/Add"))
     yield everything(lambda tagged: tagged.tag("no such node"))
     yield everything(lambda tagged: tagged.parameters())
+    yield everything(lambda tagged: [origin.records() for origin in tagged.origins])
+    yield everything(lambda tagged: [origin.skeleton() for origin in tagged.origins])
+    yield everything(lambda tagged: tagged._file.weights())
     yield everything(lambda tagged: (repr(tagged), tagged.torch, tagged.schema))
     yield everything(lambda tagged: tagged.strip().save(target))
     yield everything(lambda tagged: (tagged.model, tagged.strip().coverage))

@@ -98,7 +98,8 @@ def test_the_other_sessions(sessions):
     others = {name for name in sessions if "-torch" not in name}
     assert others == {
         *("tests", "lint", "typing", "matrix", "bench", "demo"),
-        *("accuracy", "fuzz", "fuzz-files", "bench-reading", "libraries"),
+        *("accuracy", "fuzz", "fuzz-files", "bench-reading", "libraries", "annotate"),
+        *("tools", "tools-optimum", "propagation"),
     }
 
 
@@ -122,6 +123,25 @@ def test_the_zoo_has_a_session_where_its_libraries_are_pinned(sessions):
     with_zoo = [f"accuracy-torch{pin.release}" for pin in ALL if "torchvision" in pin.versions]
     assert [name for name in sessions if name.startswith("accuracy-")] == with_zoo
     assert len(with_zoo) >= 9
+
+
+def test_the_tools_rewrite_what_pinned_releases_export(sessions):
+    path = ROOT / "tests" / "tools" / "models.json"
+    models = json.loads(path.read_text("utf-8"))
+    assert [name for name in sessions if name.startswith("fixtures-")] == [
+        f"fixtures-torch{release}" for release in models["releases"]
+    ]
+    assert models["releases"][-1] == ALL[-1].release
+    assert not set(models["tuning"]) & set(models["kept_aside"])
+    assert set(models["on_every_torch"]) <= {*models["tuning"], *models["kept_aside"]}
+
+
+def test_the_tools_are_pinned_exactly():
+    path = ROOT / "constraints" / "tools" / "rewriters.txt"
+    first, *rest = path.read_text("utf-8").splitlines()
+    assert first == f"# python {ALL[-1].python}"
+    assert all(line.count("==") == 1 for line in rest)
+    assert not any(line.startswith("torch==") for line in rest)
 
 
 def test_tags(sessions):

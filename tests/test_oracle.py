@@ -14,7 +14,8 @@ import pytest
 from planted import all_to_the_root, drop_call_numbers, stack_of, swap_owners
 
 import htp
-from htp.testing import BackendConformance, contamination, truth_of
+from htp.backends.common import modules
+from htp.testing import BackendConformance, contamination, eager, truth_of
 from htp.testing.answers import Answers
 from htp.testing.expectations import reason_to_fail, shipped
 from htp.testing.files import Files
@@ -202,6 +203,31 @@ def test_weights_decide_something(workshop):
 )
 def test_the_eager_run_says_what_was_written_by_hand(row):
     assert tuple(mark.owner for mark in truth_of(row).marks) == row.marks
+
+
+def first(self, paths, *enclosing):
+    return paths[0]
+
+
+def last(self, paths, *enclosing):
+    return paths[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "owner"),
+    [("lent_by_two", first, "left.block@1"), ("lent_from_outside", last, "right.0")],
+)
+def test_an_error_that_the_truth_shares_is_found_by_hand(monkeypatch, tmp_path, name, rule, owner):
+    """Which name a module has that nobody looked up: the one rule that both sides have alike."""
+    row = case(name)
+    monkeypatch.setattr(eager._Watch, "_lent", rule)
+    assert owner in {mark.owner for mark in truth_of(row).marks} - set(row.marks)
+    with pytest.raises(AssertionError):  # of HTP as it is
+        run(Answers.test_marks_are_owned, Workshop(str(tmp_path / "good")), row)
+    monkeypatch.setattr(modules.ModuleNames, "_lent", rule)
+    run(Answers.test_marks_are_owned, Workshop(str(tmp_path / "bad")), row)  # both are wrong alike
+    with pytest.raises(AssertionError):
+        test_the_eager_run_says_what_was_written_by_hand(row)
 
 
 def test_watching_leaves_no_trace():

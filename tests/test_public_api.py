@@ -12,15 +12,17 @@ NAMES = [
     *("HTPError", "InvalidModelError", "ModuleCall", "ModuleTree", "Provenance", "Tag"),
     *("TaggedModel", "UnknownModuleError", "UnsupportedTorchError", "__version__", "backend"),
     *("Sharing", "available_backends", "export", "load", "register_backend"),
-    *("Exported", "tagging"),
+    *("Exported", "annotate", "tagging", "carry", "CarryReport", "Evidence"),
 ]
 
 SIGNATURES = {
     "export": "(model, args=(), f=None, *positional, kwargs=None, input_names=None, "
     "output_names=None, dynamic_shapes=None, opset_version=None, backend=None, "
-    "exporter_options=None, **torch_options)",
+    "origin=True, exporter_options=None, root='', embed=True, **torch_options)",
+    "annotate": "(f, model=None)",
     "load": "(f)",
-    "tagging": "(backend=None)",
+    "carry": "(tagged, rewritten)",
+    "tagging": "(backend=None, origin=True, root='')",
     "Exported": "(model, path, exporter, backend=None, coverage=None, nodes=None, reason=None)",
     "available_backends": "()",
     "register_backend": "(spec)",
@@ -32,6 +34,9 @@ SIGNATURES = {
     "TaggedModel.nodes": "(self)",
     "TaggedModel.tag": "(self, name)",
     "TaggedModel.find": "(self, pattern, op_type=None)",
+    "TaggedModel.select": "(self, *patterns, op_type=None, type=None, without=())",
+    "TaggedModel.boundary": "(self, path, call=0)",
+    "TaggedModel.cost": "(self, shapes=None)",
     "TaggedModel.tree": "(self)",
     "TaggedModel.parameters": "(self)",
     "TaggedModel.save": "(self, f)",
@@ -43,8 +48,8 @@ MEMBERS = {
         *("backend", "coverage", "exporter", "model", "nodes", "path", "reason", "tagged"),
     ],
     "TaggedModel": [
-        *("backend", "coverage", "find", "model", "nodes", "origins"),
-        *("parameters", "save", "schema"),
+        *("backend", "boundary", "carried", "cost", "coverage", "find", "model", "nodes"),
+        *("origins", "parameters", "save", "schema", "select"),
         *("strip", "tag", "torch", "tree"),
     ],
     "Tag": [
@@ -117,6 +122,11 @@ def test_provenance_values():
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("__version__", "backend")])
 def test_every_public_name_is_explained(name):
     assert len(inspect.getdoc(named(name))) > 30
+
+
+def test_evidence_values():
+    values = [str(evidence) for evidence in htp.Evidence]
+    assert values == ["kept", "structure", "name", "region", "contents"]
 
 
 def test_the_suite_ships():

@@ -23,7 +23,9 @@ ROOMS = {
     # parses, calls, prints
     "htp.cli": (
         *("htp", "htp.export", "htp.drop_in", "htp.turns", "htp.exported", "htp.registry"),
-        *("htp.arguments.options", "htp.tagged", "htp.tree", "htp.file", *LEAVES),
+        *("htp.annotated", "htp.carried", "htp.carry_report", "htp.sidecar"),
+        *("htp.arguments.options", "htp.tagged", "htp.use", "htp.tree", "htp.file", "htp.graph"),
+        *LEAVES,
     ),
     # the suite uses HTP as its users do, through the door, and hears backends as export does
     "htp.testing": (
@@ -37,16 +39,22 @@ ROOMS = {
     # the door: names, nothing else
     "htp": (
         *("htp.export", "htp.drop_in", "htp.exported", "htp.registry", "htp.neighbours"),
-        *("htp.tagged", "htp.tree", *LEAVES),
+        *("htp.annotated", "htp.carried", "htp.carry_report", "htp.tagged", "htp.tree", *LEAVES),
+    ),
+    # tags onto what a tool made of a file
+    "htp.carried": (
+        *("htp.tagged", "htp.sidecar", "htp.skeletons", "htp.rewritten", "htp.file"),
+        *LEAVES,
     ),
     # select, listen, complete, write: it knows every room on that way, and no backend by name
     "htp.export": (
         *("htp.arguments", "htp.turns", "htp.exported", "htp.failures", "htp.registry"),
-        *("htp.spec", "htp.backends.common", "htp.tagged", "htp.file", "htp.graph", *LEAVES),
+        *("htp.spec", "htp.backends.common", "htp.tagged", "htp.sidecar", "htp.file", "htp.graph"),
+        *LEAVES,
     ),
     # exports of others: stands where torch's exporters are entered, and knows no backend by name
     "htp.drop_in": (
-        *("htp.guest", "htp.turns", "htp.exported", "htp.registry"),
+        *("htp.guest", "htp.turns", "htp.exported", "htp.registry", "htp.graph.rooted"),
         *("htp.backends.common", *LEAVES),
     ),
     # one such export: listen, complete, write
@@ -73,9 +81,39 @@ ROOMS = {
     # the contract
     "htp.backends.base": ("htp.graph.records", *LEAVES),
     "htp.backends": (),
+    # tags for a file that was exported without: reads and writes, and asks what finds owners
+    "htp.annotated": ("htp.annotating", "htp.tagged", "htp.file", "htp.graph", *LEAVES),
+    # sources of owners and how they are joined: pure, but for what others write into files
+    "htp.annotating": ("htp.file.dialects", "htp.graph", *LEAVES),
     # a thin handle: what it answers with stands below
-    "htp.tagged": ("htp.tree", "htp.pattern", "htp.matching", "htp.file", "htp.graph", *LEAVES),
-    # the tags of one file on what a tool made of it: it matches graphs, and knows no file
+    "htp.tagged": (
+        *("htp.use", "htp.tree", "htp.pattern", "htp.owed", "htp.sidecar", "htp.carry_report"),
+        *("htp.file", *LEAVES),
+    ),
+    # the origin in a file beside the model
+    "htp.sidecar": ("htp.skeletons", "htp.fresh", "htp.file", "htp.graph", *LEAVES),
+    # what its methods call: each reads one file, and knows no TaggedModel
+    "htp.use": ("htp.tree", "htp.pattern", "htp.file", "htp.graph", *LEAVES),
+    # what tags a rewritten file is owed by its own origin
+    "htp.owed": (
+        "htp.skeletons",
+        "htp.rewritten",
+        "htp.carry_report",
+        "htp.file",
+        "htp.graph",
+        *LEAVES,
+    ),
+    # what the origins of a file tell of the graph that it was
+    "htp.skeletons": ("htp.rewritten", "htp.matching", "htp.file", "htp.graph", *LEAVES),
+    # sides from files, and files from what they matched
+    "htp.rewritten": (
+        *("htp.matching", "htp.fresh", "htp.carry_report", "htp.file", "htp.graph", *LEAVES),
+    ),
+    # counts, for those who read
+    "htp.carry_report": LEAVES,
+    # what a rewritten file says of where it comes from
+    "htp.fresh": ("htp.file", "htp.graph", *LEAVES),
+    # whose the nodes of a rewritten graph are: it matches graphs, and knows no file
     "htp.matching": ("htp.graph", *LEAVES),
     "htp.tree": LEAVES,
     # one rule for all that takes patterns
@@ -96,6 +134,8 @@ ROOMS = {
 
 # Who may import torch; all others work without it.
 TORCH = {
+    "htp.annotating.model": "it looks at the model's parameters",
+    "htp.annotating.modules": "it tells lists of modules from those that are called",
     "htp.backends": "they listen to its exporters",
     "htp.arguments": "it calls its exporters",
     "htp.testing": "the suite's models are made of it",

@@ -386,30 +386,19 @@ def test_a_backend_that_there_is_not():
     assert entrances() == before
 
 
-def legacy_exporter():
-    for place in ENTRANCES["dynamo_export"].holders:
-        module, _, name = place.partition(":")
-        try:
-            held = getattr(importlib.import_module(module), name, None)
-        except ImportError:
-            held = None
-        if held is not None:
-            return held
-    return None
-
-
-@pytest.mark.skipif(legacy_exporter() is None, reason="this torch has no dynamo_export of its own")
-def test_dynamo_export_passes_and_is_said_to_be_untagged(monkeypatch):
-    """It fails on these companions; so only its end is looked at, which is put in its place."""
-    kind = legacy_exporter()
-    monkeypatch.setattr(kind, "export", lambda self: self.model)
-    exporter = object.__new__(kind)
-    exporter.model = net()
-    with pytest.warns(RuntimeWarning, match="no backend listens to"), htp.tagging() as exports:
-        assert exporter.export() is exporter.model
+@pytest.mark.skipif(
+    not HAS_FX or not hasattr(torch.onnx, "dynamo_export"), reason="no dynamo_export that is fx"
+)
+def test_dynamo_export_is_heard_where_it_leads_to_fx(tmp_path, monkeypatch):
+    """Up to 2.5 it exports modules by an exporter of its own: ``tests/libraries`` has that."""
+    monkeypatch.chdir(tmp_path)  # where it writes a report of what fails
+    program = torch.export.export(net(), (X,))
+    alone = torch.onnx.dynamo_export(program, X)
+    with htp.tagging() as exports:
+        inside = torch.onnx.dynamo_export(program, X)
     [told] = exports
-    assert (told.exporter, told.tagged, told.model) == ("dynamo_export", False, "Net")
-    assert told.reason == "no backend listens to torch.onnx.dynamo_export"
+    assert (told.exporter, told.tagged, told.reason) == ("fx", True, None)
+    assert stripped(inside.model_proto) == alone.model_proto.SerializeToString()
 
 
 # Modules with a ``__call__`` of their own.

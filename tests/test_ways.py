@@ -8,15 +8,14 @@ the way names, and nothing of it is of ``b``, its reader.
 import functools
 import inspect
 import io
-import json
 import types
 import warnings
 from contextlib import contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
+from expected import RefusesError, cases, param
 from packaging.specifiers import SpecifierSet
 from torch import nn
 from torch.nn import functional
@@ -741,16 +740,6 @@ def scripted_function_of_an_autograd_function():
 
 # --- the test
 
-REFUSED = json.loads(Path(__file__).with_name("ways_refused.json").read_text(encoding="utf-8"))
-"""What torch's exporters refuse themselves: backend, releases, way."""
-
-
-def refused(name, backend):
-    return any(
-        row["way"] == name and row["backend"] == backend and RELEASE in SpecifierSet(row["torch"])
-        for row in REFUSED
-    )
-
 
 def opset(backend):
     """One that has every operator here, in each release."""
@@ -784,20 +773,39 @@ def wrong(tagged, owner):
     return found
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", known())
-def test_who_ran_it_owns_it(name, backend):
-    row = WAYS[name]
-    model, x = Root(row.make()).eval(), torch.randn(2, 4)
-    if refused(name, backend):
+def model_of(name):
+    return Root(WAYS[name].make()).eval(), torch.randn(2, 4)
+
+
+def exported(name, backend):
+    """A way as HTP exports it.
+
+    Raises:
+        RefusesError: HTP fails, and so does torch alone.
+    """
+    model, x = model_of(name)
+    try:
+        return htp.export(model, (x,), io.BytesIO(), backend=backend, **opset(backend))
+    except htp.CaptureError as error:
         with pytest.raises(Exception):  # noqa: B017, PT011 - whatever torch makes of it
-            plain(model, x, backend)
-        pytest.skip("torch refuses it")
-    tagged = htp.export(model, (x,), io.BytesIO(), backend=backend, **opset(backend))
+            plain(*model_of(name), backend)
+        raise RefusesError(str(error)) from error
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        param(name, backend, test="test_who_ran_it_owns_it", backend=backend, case=name)
+        for backend in BACKENDS
+        for name in known()
+    ],
+)
+def test_who_ran_it_owns_it(name, backend):
+    tagged = exported(name, backend)
     operators = [node.op_type for node, _ in tagged.nodes()]
     assert "Sigmoid" in operators
     assert "Tanh" in operators
-    assert wrong(tagged, row.owner) == []
+    assert wrong(tagged, WAYS[name].owner) == []
 
 
 class CallsTwice(nn.Module):
@@ -832,6 +840,6 @@ def test_what_a_hook_makes_is_of_the_call_that_it_ran_in(register, backend):
     assert sorted(owners["a"]) == sorted(owners["a@1"]) or backend == "fx"  # which merges constants
 
 
-def test_every_way_has_a_name_and_every_refusal_a_way():
+def test_every_way_has_a_name_and_every_expected_failure_a_way():
     assert len(WAYS) >= 49
-    assert {row["way"] for row in REFUSED} <= set(WAYS)
+    assert cases("test_who_ran_it_owns_it") <= set(WAYS)

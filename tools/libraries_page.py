@@ -157,6 +157,8 @@ def _remarks(way: Way, path: str) -> str:
             for one in way.get("exports", [])
             if one["path"] == name and one["tagged"]
         ]
+    if name in way.get("carried", {}):
+        said.append(f"{way['carried'][name]}: tags come from the origin that the file holds")
     if way["dated"]:
         said.append(f"compared without the `{way['dated']}` that the library writes")
     if way["seeded"] and name in way["rewritten"]:

@@ -2,34 +2,35 @@
 
 import os
 from itertools import starmap
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import click
 
 from htp import registry, torch_release, version
+from htp.cli.annotate import annotate
+from htp.cli.boundary import boundary
+from htp.cli.carry import carry
 from htp.cli.commands import Commands
+from htp.cli.cost import COST, SHAPE, SORT, show_cost
 from htp.cli.doctor import examine, print_report
+from htp.cli.found import found
+from htp.cli.options import AS_JSON, BACKEND, MODEL, NO_ORIGIN, OPSET, ROOT
 from htp.cli.progress import quiet_torch, working
 from htp.cli.run import run_command
+from htp.cli.select import select
 from htp.cli.source import export_arguments
-from htp.cli.terminal import print_json, remark, say
+from htp.cli.terminal import print_json, remark, say, size_of
 from htp.cli.tree import as_json as tree_json
 from htp.cli.tree import coverage_pieces, print_tree, rows
 from htp.export import export as htp_export
-from htp.file.document import text_of
+from htp.exported import Wishes
 from htp.file.store import Destination
-from htp.scope import Tag
+from htp.graph.rooted import checked_root
+from htp.sidecar import name_of
 from htp.tagged import TaggedModel, load
+from htp.use.chosen import listed
 
 __all__ = ["app"]
-
-Tagged = Tuple[Any, Tag]
-"""A node and its tag."""
-
-MODEL = click.argument("model", metavar="MODEL.onnx")
-BACKEND = click.option("--backend", metavar="NAME", help="Capture backend; see 'htp doctor'.")
-OPSET = click.option("--opset", type=int, metavar="N", help="ONNX opset; default: torch's own.")
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -68,7 +69,18 @@ def app(traceback: bool) -> None:
 @click.option("-o", "--output", required=True, metavar="FILE", help="The .onnx file to write.")
 @BACKEND
 @OPSET
-def export(target: str, output: str, backend: Optional[str], opset: Optional[int]) -> None:
+@ROOT
+@NO_ORIGIN
+@click.option("--sidecar", is_flag=True, help="Leave the file untagged; write tags beside it.")
+def export(
+    target: str,
+    output: str,
+    backend: Optional[str],
+    opset: Optional[int],
+    root: str,
+    no_origin: bool,
+    sidecar: bool,
+) -> None:
     r"""Export a model to a tagged ONNX file.
 
     FUNCTION takes no argument and returns (model, args), (model, args, kwargs), or a dict of
@@ -81,11 +93,17 @@ def export(target: str, output: str, backend: Optional[str], opset: Optional[int
       htp export scripts/net.py:example -o net.onnx --backend torchscript --opset 17
     """
     _check_first(output, backend)
+    checked_root(root)
     with working(f"Loading {target}") as progress:
         arguments = export_arguments(target)
+        arguments.update({"root": root} if root else {})
+        arguments.update({"origin": False} if no_origin else {})
+        arguments.update({"embed": False} if sidecar else {})
         progress(f"Exporting {target}")
         tagged = _export(arguments, output, backend, opset)
     _print_summary(tagged, output)
+    if sidecar:
+        say(f"Its tags are in {name_of(output)}; the model itself is as torch writes it.")
 
 
 def _check_first(output: Optional[str], backend: Optional[str]) -> None:
@@ -110,17 +128,9 @@ def _export(
 
 
 def _print_summary(tagged: TaggedModel, output: str) -> None:
-    say(f"Wrote {output} ({_size(os.path.getsize(output))})", style="bold")
+    say(f"Wrote {output} ({size_of(os.path.getsize(output))})", style="bold")
     say(*coverage_pieces(tagged.coverage))
     say(f"Exported with backend {tagged.backend}, torch {tagged.torch}.", style="dim")
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"
 
 
 @app.command(
@@ -128,13 +138,17 @@ def _size(count: float) -> str:
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @BACKEND
+@ROOT
 @click.option("--children", is_flag=True, help="Follow the Python processes that it starts, too.")
+@NO_ORIGIN
 @click.argument("command", metavar="-- COMMAND ...", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def run(
     streams_as_found: Callable[[], None],
     backend: Optional[str],
+    root: str,
     children: bool,
+    no_origin: bool,
     command: Tuple[str, ...],
 ) -> None:
     r"""Run a command, and tag whatever it exports to ONNX.
@@ -151,21 +165,39 @@ def run(
     if not command:
         raise click.UsageError("Say which command: htp run -- COMMAND ...")
     streams_as_found()
-    run_command(command, backend, children)
+    run_command(command, Wishes(backend, not no_origin, root), children)
 
 
 @app.command(short_help="Show the module tree with node counts.")
 @MODEL
 @click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels below the root.")
 @click.option("--calls", is_flag=True, help="One line per call of a module, not one for all.")
+@COST
+@SORT
+@SHAPE
 @AS_JSON
-def tree(model: str, depth: Optional[int], calls: bool, as_json: bool) -> None:
+def tree(
+    model: str,
+    depth: Optional[int],
+    calls: bool,
+    with_cost: bool,
+    sort: Optional[str],
+    shapes: Tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Show the module tree with node counts and how their owners are known.
 
     OWN counts the nodes of exactly this module, TOTAL also those of everything below it. A node
     that stands for several modules is in the totals of one; SHARED counts it at the others.
+
+    With --cost it shows instead what each module costs with all below it: parameters and bytes of
+    its weights, multiply-accumulates of its matrix products and convolutions, and activations, the
+    elements of the values that it computes.
     """
-    _print_tree(load(model), depth, calls, as_json)
+    if with_cost or sort or shapes:
+        show_cost(load(model), depth, calls, sort, shapes, as_json)
+    else:
+        _print_tree(load(model), depth, calls, as_json)
 
 
 def _print_tree(tagged: TaggedModel, depth: Optional[int], calls: bool, as_json: bool) -> None:
@@ -200,9 +232,7 @@ def nodes(model: str, pattern: Optional[str], op_types: Tuple[str, ...], as_json
       htp nodes model.onnx 'encoder.layer.0.attention'
       htp nodes model.onnx '*.mlp' --op-type MatMul | sort
     """
-    known, lost = [
-        list(starmap(_listed, found)) for found in _found(load(model), pattern, op_types)
-    ]
+    known, lost = [list(starmap(listed, rows)) for rows in found(load(model), pattern, op_types)]
     if as_json:
         print_json({"schema": "htp.nodes/1", "nodes": known, "unknown": lost})
         return
@@ -212,34 +242,11 @@ def nodes(model: str, pattern: Optional[str], op_types: Tuple[str, ...], as_json
         remark(f"The last {len(lost)} of {len(known) + len(lost)} have no known owner.")
 
 
-def _found(
-    tagged: TaggedModel, pattern: Optional[str], op_types: Tuple[str, ...]
-) -> Tuple[List[Tagged], List[Tagged]]:
-    """The nodes of a pattern; and where it stands for all, those without a known owner."""
-    rows = [row for row in tagged.nodes() if not op_types or row[0].op_type in op_types]
-    known, lost = [row for row in rows if row[1].stack], [row for row in rows if not row[1].stack]
-    if pattern is None or (pattern == "*" and not known):
-        return known, lost
-    found = tagged.find(pattern, op_types or None)
-    by_name = any(call.path == "*" for _, tag in found for call in (*tag.stack, *tag.shared))
-    return found, lost if pattern == "*" and not by_name else []
+app.add_command(select)
+app.add_command(boundary)
 
 
-def _listed(node: Any, tag: Tag) -> Dict[str, Any]:
-    """What is said of a node. One without a known owner has no path: the root's is ``""``."""
-    outputs = list(map(text_of, node.output))
-    return {
-        "name": text_of(node.name) or next(filter(None, outputs), ""),
-        "op_type": text_of(node.op_type),
-        "outputs": outputs,
-        "path": tag.path if tag.stack else None,
-        "type": tag.type if tag.stack else None,
-        "call": tag.call if tag.stack else None,
-        "provenance": str(tag.provenance),
-        "stack": [call._asdict() for call in tag.stack],
-        "shared": [call._asdict() for call in tag.shared],
-        "sharing": tag.sharing and str(tag.sharing),
-    }
+app.add_command(annotate)
 
 
 @app.command(short_help="Remove the tags from a file.")
@@ -252,7 +259,7 @@ def strip(model: str, output: Optional[str], in_place: bool) -> None:
         raise click.UsageError("Say either -o FILE or --in-place.")
     target = output or model
     load(model).strip().save(target)
-    say(f"Wrote {target} ({_size(os.path.getsize(target))}) without tags")
+    say(f"Wrote {target} ({size_of(os.path.getsize(target))}) without tags")
 
 
 @app.command(short_help="Check torch, its companions and the backends.")
@@ -284,3 +291,6 @@ def demo(output: Optional[str], backend: Optional[str]) -> None:
     _print_tree(tagged, None, False, False)
     if output:
         say(f"Wrote {output}; try: htp nodes {output} 'encoder.layer.0.*'")
+
+
+app.add_command(carry)

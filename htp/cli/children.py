@@ -14,14 +14,14 @@ from dataclasses import asdict
 from typing import Any, ContextManager, List, Optional
 
 from htp.drop_in import tagging
-from htp.exported import Exported
+from htp.exported import Exported, Wishes
 from htp.scope import Coverage
 from htp.turns import watching
 
 __all__ = ["Children", "follow"]
 
 _FOLDER = "HTP_RUN_FOLDER"
-_BACKEND = "HTP_RUN_BACKEND"
+_WISHES = "wishes.json"
 
 _SITE = '''"""Listens in a child of 'htp run --children', then is what was meant by its name."""
 
@@ -52,10 +52,10 @@ class Children:
     """What the children of this process export.
 
     Args:
-        backend: the backend that alone listens, or None.
+        wishes: what is wanted of their exports.
     """
 
-    def __init__(self, backend: Optional[str]) -> None:
+    def __init__(self, wishes: Wishes) -> None:
         self._folder = tempfile.mkdtemp(prefix="htp-run-")
         site = os.path.join(self._folder, "site")
         os.mkdir(site)
@@ -64,8 +64,8 @@ class Children:
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = site + (os.pathsep + before if before else "")
         os.environ[_FOLDER] = self._folder
-        if backend is not None:
-            os.environ[_BACKEND] = backend
+        with open(os.path.join(self._folder, _WISHES), "w", encoding="utf-8") as file:
+            json.dump(wishes, file)
         _listen(_Writer(self._folder, but=os.getpid()))
 
     def exports(self) -> List[Exported]:
@@ -84,7 +84,8 @@ def follow() -> None:
     folder = os.environ.get(_FOLDER)
     if folder is not None and os.path.isdir(folder):
         _listen(_Writer(folder))
-        context = tagging(os.environ.get(_BACKEND))
+        with open(os.path.join(folder, _WISHES), encoding="utf-8") as file:
+            context = tagging(*json.load(file))
         context.__enter__()
         _open.append(context)
 

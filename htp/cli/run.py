@@ -7,6 +7,7 @@ import os
 import runpy
 import shutil
 import sys
+import warnings
 from types import ModuleType, TracebackType
 from typing import Callable, List, NamedTuple, NoReturn, Optional, Sequence
 
@@ -14,7 +15,9 @@ import click
 
 from htp.cli.children import Children
 from htp.drop_in import tagging
-from htp.exported import Exported
+from htp.errors import HTPError
+from htp.exported import Exported, Wishes
+from htp.tagged import load
 from htp.turns import say
 
 __all__ = ["run_command"]
@@ -37,7 +40,7 @@ class Program(NamedTuple):
     run: Callable[[], object]
 
 
-def run_command(command: Sequence[str], backend: Optional[str], children: bool) -> NoReturn:
+def run_command(command: Sequence[str], wishes: Wishes, children: bool) -> NoReturn:
     """Run a command and end with its exit status. What was exported is listed when Python ends.
 
     Raises:
@@ -47,9 +50,9 @@ def run_command(command: Sequence[str], backend: Optional[str], children: bool) 
     """
     program = found(command)
     process = os.getpid()
-    context = tagging(backend)
+    context = tagging(*wishes)
     exports = context.__enter__()
-    below = Children(backend) if children else None
+    below = Children(wishes) if children else None
 
     def finish() -> None:
         if os.getpid() != process:  # a child that was forked, and ends as Python does
@@ -171,11 +174,32 @@ def _theirs(trace: Optional[TracebackType]) -> Optional[TracebackType]:
 
 
 def _report(exports: Sequence[Exported]) -> None:
-    for each in exports:
+    last = {each.path: at for at, each in enumerate(exports)}
+    for at, each in enumerate(exports):
         where = each.path if each.path is not None else f"{each.model}, not to a path"
         said = f"not tagged: {each.reason}"
         if each.coverage is not None:
             said = f"{each.coverage} (backend {each.backend})"
         say(f"htp: {where}: {said}")
+        if each.path is not None and each.tagged and at == last[each.path]:
+            _report_rewritten(each.path)
     if not exports:
         say("htp: nothing was exported.")
+
+
+def _report_rewritten(path: str) -> None:
+    """Say what a file has now, if its tags are no longer those that were written into it."""
+    if not os.path.isfile(path):
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tagged = load(path)
+            coverage = tagged.coverage
+    except HTPError as error:
+        say(f"htp: {path}: rewritten since: {str(error).splitlines()[0]}")
+        return
+    if tagged.carried is not None:
+        say(f"htp: {path}: rewritten since: {coverage}, carried from the file's origin")
+    elif not tagged.origins:
+        say(f"htp: {path}: rewritten since: it has no tags any more, and no origin")

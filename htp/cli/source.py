@@ -13,7 +13,7 @@ import click
 from htp.arguments.options import known
 from htp.errors import HTPError, did_you_mean
 
-__all__ = ["export_arguments"]
+__all__ = ["export_arguments", "model_from"]
 
 RETURNS = (
     "return (model, args), (model, args, kwargs), or a dict with 'model' and any of 'args', "
@@ -38,6 +38,22 @@ def export_arguments(target: str) -> Dict[str, Any]:
         htp.HTPError: the module cannot be imported, has no such function, or the function fails or
             returns something else.
     """
+    return _named(_returned(target), target)
+
+
+def model_from(target: str) -> Any:
+    """The model that a function returns: alone, or with what ``export_arguments`` wants.
+
+    Raises:
+        click.BadParameter: as ``export_arguments``.
+        htp.HTPError: likewise.
+    """
+    returned = _returned(target)
+    return returned if hasattr(returned, "named_modules") else _named(returned, target)["model"]
+
+
+def _returned(target: str) -> Any:
+    """What the function returns."""
     source, colon, name = target.rpartition(":")
     if not (colon and source and name):
         raise click.BadParameter(
@@ -47,10 +63,9 @@ def export_arguments(target: str) -> Dict[str, Any]:
         )
     function = _function(_imported(source), source, name)
     try:
-        returned = function()
+        return function()
     except Exception as error:  # the user's own code may fail in any way
         raise _failure(f"{target} failed", error) from error
-    return _named(returned, target)
 
 
 def _imported(source: str) -> ModuleType:

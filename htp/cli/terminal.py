@@ -23,11 +23,13 @@ __all__ = [
     "Piece",
     "is_plain",
     "paragraph",
+    "print_as_it_is",
     "print_json",
     "print_table",
     "remark",
     "say",
     "say_all",
+    "size_of",
 ]
 
 LONGEST = 400
@@ -101,6 +103,16 @@ def remark(text: str) -> None:
     click.echo(paragraph(text), err=True)
 
 
+def print_as_it_is(text: str) -> None:
+    """Lines for programs on standard output, as long as they are; no character of theirs is lost.
+
+    Of what is made safe here nothing is left to be done: who hands it over leaves out, or spells,
+    what is not printable.
+    """
+    for line in text.split("\n"):
+        click.echo(printable(line))
+
+
 def print_json(document: Any, indent: Optional[int] = 2) -> None:
     """A document for programs: exact, in ASCII, control characters spelled as JSON does."""
     click.echo(json.dumps(document, indent=indent).replace("\x7f", "\\u007f"))
@@ -151,3 +163,12 @@ def _print_plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> No
             blank = " " * (width - cell_len(cell))
             line += (blank + cell if column.right else cell + blank) + "  "
         click.echo(line.rstrip())
+
+
+def size_of(count: float) -> str:
+    """A number of bytes as people read it."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

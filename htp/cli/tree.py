@@ -9,7 +9,18 @@ from htp.scope import Coverage, ModuleCall, Provenance
 from htp.tagged import TaggedModel
 from htp.tree import ModuleTree, spread
 
-__all__ = ["STYLES", "Row", "as_json", "coverage_json", "coverage_pieces", "print_tree", "rows"]
+__all__ = [
+    "CLASS_WIDTH",
+    "MULTIPLY",
+    "STYLES",
+    "Row",
+    "as_json",
+    "coverage_json",
+    "coverage_pieces",
+    "lines_of",
+    "print_tree",
+    "rows",
+]
 
 STYLES: Dict[Provenance, str] = {
     Provenance.CAPTURED: "green",
@@ -36,6 +47,7 @@ class Row:
         own: nodes that exactly these calls own.
         total: own nodes and those of everything below.
         shared: nodes that stand for these calls or for what is below, and are owned elsewhere.
+        members: the calls.
     """
 
     name: str
@@ -45,6 +57,7 @@ class Row:
     total: Coverage
     shared: int = 0
     children: List["Row"] = field(default_factory=list)
+    members: Sequence[ModuleCall] = ()
 
 
 def rows(root: ModuleTree, apart: bool = False, depth: Optional[int] = None) -> Row:
@@ -118,6 +131,7 @@ def _row(calls: Sequence[ModuleTree], parent: str, apart: bool) -> Row:
         calls=len(calls),
         own=_sum([call.own for call in calls]),
         total=_sum([call.total for call in calls]),
+        members=[call.call for call in calls],
     )
 
 
@@ -195,7 +209,7 @@ def print_tree(tagged: TaggedModel, root: Row, unknown: int) -> None:
     """Draw the tree: a line per module, its nodes, and how their owners are known."""
     plain = is_plain()
     coverage = tagged.coverage
-    lines = list(_lines(root, plain))
+    lines = list(lines_of(root, plain))
     kinds = [kind for kind, count in coverage if count]
     sharing = any(row.shared for _, row in lines)
     columns = [Column("module"), Column("class", most=CLASS_WIDTH)]
@@ -233,7 +247,7 @@ def _style(row: Row) -> str:
     return STYLES[found[-1]] if found else "dim"
 
 
-def _lines(root: Row, plain: bool) -> Iterator[Tuple[str, Row]]:
+def lines_of(root: Row, plain: bool) -> Iterator[Tuple[str, Row]]:
     """Every row with the lines that lead to it: of very many, the last."""
     blank, bar, fork, corner = (
         ("    ", "|   ", "|-- ", "`-- ") if plain else ("    ", "│   ", "├── ", "└── ")

@@ -28,7 +28,7 @@ from htp.file.paths import kind_of, opened
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Plan", "locations", "plan"]
+__all__ = ["Plan", "located", "locations", "plan"]
 
 _TENSOR, _GRAPH, _SPARSE = (4, 9), (5, 10), (11, 12)
 """The types of an attribute that holds one or several of these; 0, undefined, may hold any."""
@@ -102,6 +102,17 @@ def _held(attributes: Any, pending: List[Any]) -> Iterator[Any]:
         if kind in _SPARSE or not kind:
             for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
                 yield from (sparse.values, sparse.indices)
+
+
+def located(location: str, folders: Sequence[str]) -> Optional[str]:
+    """The data file at a location, to be read; None where it is missing or lies outside."""
+    if not _is_inside(location):
+        return None
+    try:
+        real = list(map(os.path.realpath, folders))
+        return _origin(location, os.path.normpath(location), real, missing_is_right=True)
+    except (InvalidModelError, OSError, ValueError):
+        return None
 
 
 def plan(

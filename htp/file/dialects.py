@@ -9,7 +9,16 @@ from typing import Callable, List, Mapping, NamedTuple, Optional, Sequence, Tupl
 
 from htp.scope import UNKNOWN, ModuleCall, Provenance, Stack, Tag
 
-__all__ = ["ADDED", "DIALECTS", "Dialect", "Written", "infer"]
+__all__ = [
+    "ADDED",
+    "CLASS_HIERARCHY",
+    "DIALECTS",
+    "NAME_SCOPES",
+    "Dialect",
+    "Written",
+    "infer",
+    "literal_list",
+]
 
 
 class Written(NamedTuple):
@@ -56,7 +65,7 @@ _DEEPEST = 100
 """Scopes in a name; what has more is no path of modules."""
 
 
-def _literal_list(text: Optional[str]) -> List[str]:
+def literal_list(text: Optional[str]) -> List[str]:
     """A Python list of texts as torch writes it; empty where it is something else.
 
     Nothing is evaluated, nor parsed as Python, whose parser a file can bring down.
@@ -85,8 +94,8 @@ def _unescaped(match: "re.Match[str]") -> str:
 
 
 def _from_torch(props: Mapping[str, str], _: str) -> Stack:
-    paths = _literal_list(props.get(NAME_SCOPES))[:-1]
-    types = _literal_list(props.get(CLASS_HIERARCHY))[:-1]
+    paths = literal_list(props.get(NAME_SCOPES))[:-1]
+    types = literal_list(props.get(CLASS_HIERARCHY))[:-1]
     if len(paths) != len(types):
         return ()
     return tuple(ModuleCall(path, kind, 0) for path, kind in zip(paths, types))

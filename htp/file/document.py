@@ -7,7 +7,11 @@ from htp.errors import InvalidModelError
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["bodies_of", "holds_graph", "nodes_of", "parse", "serialised", "text_of"]
+# fmt: off
+__all__ = [
+    "bodies_of", "graphs_of", "holds_graph", "nodes_of", "parse", "serialised", "text_of", "walk",
+]
+# fmt: on
 
 _HOLDS_NO_GRAPH = frozenset((1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14))
 """The types of an attribute but GRAPH, GRAPHS and UNDEFINED, which is whatever it holds:
@@ -74,16 +78,16 @@ def nodes_of(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
             bodies.setdefault((function.domain, function.name), []).append(function)
         pending: List[Iterable[onnx.NodeProto]] = [model.graph.node]
         while pending:
-            new = {(node.domain, node.op_type) for node in _nodes(pending.pop())} - called
+            new = {(node.domain, node.op_type) for node in walk(pending.pop())} - called
             called |= new
             pending += [body.node for name in new for body in bodies.get(name, ())]
-    yield from _nodes(model.graph.node)
+    yield from walk(model.graph.node)
     for function in model.functions:
         if (function.domain, function.name) in called:
-            yield from _nodes(function.node)
+            yield from walk(function.node)
 
 
-def _nodes(nodes: Iterable["onnx.NodeProto"]) -> Iterator["onnx.NodeProto"]:
+def walk(nodes: Iterable["onnx.NodeProto"]) -> Iterator["onnx.NodeProto"]:
     """Each node, then those of its bodies; without recursion, since they may be nested deep."""
     pending = [iter(nodes)]
     while pending:
@@ -108,14 +112,17 @@ def bodies_of(node: "onnx.NodeProto") -> List["onnx.GraphProto"]:
         graph
         for attribute in node.attribute
         if attribute.type not in _HOLDS_NO_GRAPH
-        for graph in _graphs(attribute)
+        for graph in graphs_of(attribute)
     ]
 
 
 def holds_graph(attribute: "onnx.AttributeProto") -> bool:
     """Whether an attribute holds nested graphs, and nothing else."""
-    return bool(attribute.type not in _HOLDS_NO_GRAPH and _graphs(attribute))
+    return bool(graphs_of(attribute))
 
 
-def _graphs(attribute: "onnx.AttributeProto") -> List["onnx.GraphProto"]:
+def graphs_of(attribute: "onnx.AttributeProto") -> List["onnx.GraphProto"]:
+    """The nested graphs that an attribute holds."""
+    if attribute.type in _HOLDS_NO_GRAPH:
+        return []
     return [*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs]

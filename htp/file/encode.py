@@ -1,17 +1,24 @@
 """From tags to the bytes of a file."""
 
-from typing import List, Mapping, NamedTuple, Optional, Sequence
+from typing import TYPE_CHECKING, Collection, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from htp import torch_release, version
 from htp.errors import CaptureError, InvalidModelError
-from htp.file import keys, origin, wire
+from htp.file import keys, origin, seal, wire
+from htp.file.document import nodes_of
 from htp.file.entries import entry
 from htp.file.model_file import ModelFile
+from htp.file.skeleton import Skeleton
+from htp.file.tensors import reduced
+from htp.file.weights import Names, beside, weights_of
 from htp.graph.parameters import parameters
-from htp.graph.records import Capture
+from htp.graph.records import CallRecord, Capture
 from htp.scope import Tag
 
-__all__ = ["Made", "made", "with_tags"]
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["Made", "Written", "appended", "made", "with_tags"]
 
 
 class Made(NamedTuple):
@@ -21,34 +28,81 @@ class Made(NamedTuple):
         nodes: of every node in document order.
         tensors: of initializers, by name.
         model: of the model itself.
+        mark: the fingerprint of its origin; "" where that says nothing of the graph.
     """
 
     nodes: Sequence[bytes]
     tensors: Mapping[str, bytes]
     model: bytes
+    mark: str = ""
+
+
+class Written(NamedTuple):
+    """What torch wrote.
+
+    Attributes:
+        data: the model.
+        outline: the same, parsed without the contents of its large tensors. It is used up.
+        beside: the data files.
+    """
+
+    data: bytes
+    outline: "onnx.ModelProto"
+    beside: Sequence[str] = ()
 
 
 def made(
-    data: bytes, capture: Capture, tags: Sequence[Tag], backend: str, beside: Sequence[str] = ()
+    written: Written,
+    capture: Capture,
+    tags: Sequence[Tag],
+    backend: str,
+    skeleton: bool = True,
+    torch: Optional[str] = None,
 ) -> Made:
     """What is written of an export.
 
     Args:
-        data: the model as torch wrote it.
+        written: what torch wrote.
         capture: what was heard of it.
         tags: of every node, in document order.
         backend: the name of the backend that heard it.
-        beside: the data files that torch wrote.
+        skeleton: whether the model's origin says what the graph was.
+        torch: the torch that exported the model, where it is not the one that is installed.
     """
-    release = torch_release.TORCH or ""
-    stacks = (call.stack for call in capture.calls)
-    value = origin.encode(backend, release, version.VERSION, stacks)
-    mark = origin.fingerprint(value, data, beside)
+    names = parameters(capture)
+    unused = {id(node) for body in capture.after.uncalled() for node in body.walk()}
+    calls = [call for call in capture.calls if call.stack]
+    nodes = _digest(capture, written.outline)
+    graph = None
+    if skeleton:
+        kept = zip(capture.after.walk(), tags)
+        theirs = [tag for node, tag in kept if id(node) not in unused] if unused else tags
+        graph = _skeleton(written, theirs, calls, names)
+    release = (torch_release.TORCH or "") if torch is None else torch
+    value = origin.encode(backend, release, version.VERSION, calls, nodes, graph)
+    mark = origin.fingerprint(value, written.data, written.beside)
     return Made(
-        _nodes(capture, tags, mark),
-        {name: keys.encode_parameter(names) for name, names in parameters(capture).items()},
+        _nodes(capture, tags, mark, unused),
+        {name: keys.encode_parameter(made_from) for name, made_from in names.items()},
         entry("model", f"{keys.PREFIX}{mark}", value),
+        mark if skeleton else "",
     )
+
+
+def _digest(capture: Capture, outline: "onnx.ModelProto") -> Tuple[int, int]:
+    """The digest of the nodes; those of functions have names of their own in a record."""
+    if capture.after.functions:
+        return origin.digest((node.op_type, node.output) for node in nodes_of(outline))
+    nodes = capture.after.walk()
+    return origin.digest((node.op.rpartition("::")[2], node.outputs) for node in nodes)
+
+
+def _skeleton(
+    written: Written, tags: Sequence[Tag], calls: Sequence[CallRecord], names: Mapping[str, Names]
+) -> Skeleton:
+    tensors = reduced(written.outline)
+    weights = weights_of(tensors, written.data, beside(written.beside), names)
+    return Skeleton(written.outline, tags, weights, tuple(calls))
 
 
 def with_tags(data: bytes, entries: Made, backend: str) -> ModelFile:
@@ -62,13 +116,8 @@ def with_tags(data: bytes, entries: Made, backend: str) -> ModelFile:
     Raises:
         CaptureError: the tags are not those of this model.
     """
-
-    def outline() -> Optional[bytes]:
-        light = wire.without_weights(data)
-        return None if light is data else wire.join(wire.append(light, *entries))
-
     try:
-        return ModelFile(wire.append(data, *entries), outline)
+        return appended(data, entries)
     except InvalidModelError as error:
         raise CaptureError(
             f"What backend {backend!r} recorded is not what torch wrote: {error}",
@@ -76,9 +125,27 @@ def with_tags(data: bytes, entries: Made, backend: str) -> ModelFile:
         ) from error
 
 
-def _nodes(capture: Capture, tags: Sequence[Tag], mark: str) -> List[bytes]:
+def appended(data: bytes, entries: Made) -> ModelFile:
+    """The model with these entries, sealed.
+
+    Raises:
+        InvalidModelError: they are those of another model.
+    """
+    light = wire.without_weights(data)
+    chunks = wire.append(data, *entries[:3])
+    if light is data:
+        small = wire.join(chunks)
+        chunks = [small]
+    else:
+        small = wire.join(wire.append(light, *entries[:3]))
+    end = seal.sealed(small, entries.mark) if entries.mark else b""
+    return ModelFile([*chunks, end], lambda: None if light is data else small + end)
+
+
+def _nodes(
+    capture: Capture, tags: Sequence[Tag], mark: str, unused: Collection[int]
+) -> List[bytes]:
     """The entries of every node. A function that nothing calls is no part of the model."""
-    unused = {id(node) for body in capture.after.uncalled() for node in body.walk()}
     entries = keys.Entries(mark).of
     return [
         b""

@@ -1,9 +1,10 @@
 """HTP's own keys in nodes and initializers: how they are written, read, and told from others'.
 
 A node of schema 2 has ``stack``, ``path``, ``provenance`` and ``origin``; where it stands for
-several calls, ``shared`` and ``sharing``; and where HTP did not add all dialect keys (see
-``dialects``), ``dialects`` names those that it did. So what HTP wrote is told from what the
-exporter wrote by what the node says of itself, whatever order a tool leaves the entries in.
+several calls, ``shared`` and ``sharing``; where its tag was carried from another file,
+``evidence``; and where HTP did not add all dialect keys (see ``dialects``), ``dialects`` names
+those that it did. So what HTP wrote is told from what the exporter wrote by what the node says of
+itself, whatever order a tool leaves the entries in.
 
 Schema 1 had neither ``origin``, ``sharing`` nor ``dialects``: there the dialect keys that HTP added
 stand behind the block that begins with ``stack``, ``path``, ``provenance``.
@@ -16,7 +17,7 @@ from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Tu
 from htp.errors import InvalidModelError
 from htp.file.dialects import ADDED
 from htp.file.entries import BYTES, Props, entry, form
-from htp.scope import ModuleCall, Provenance, Sharing, Stack, Tag
+from htp.scope import Evidence, ModuleCall, Provenance, Sharing, Stack, Tag
 
 __all__ = [
     "DEEPEST",
@@ -34,6 +35,7 @@ PATH = f"{PREFIX}path"
 PROVENANCE = f"{PREFIX}provenance"
 SHARED = f"{PREFIX}shared"
 SHARING = f"{PREFIX}sharing"
+EVIDENCE = f"{PREFIX}evidence"
 ORIGIN = f"{PREFIX}origin"
 DIALECTS = f"{PREFIX}dialects"
 PARAMETER = f"{PREFIX}parameter"
@@ -97,6 +99,8 @@ class Entries:
         rows = [each for each in zip(ADDED, said) if tag.stack and each[0].key not in present]
         own = _NODE[STACK](f"{stack}]") + _NODE[PATH](tag.path)
         own += _NODE[PROVENANCE](str(tag.provenance))
+        if tag.evidence:
+            own += _NODE[EVIDENCE](str(tag.evidence))
         if tag.shared:
             own += _NODE[SHARED](dumps([list(call) for call in tag.shared]))
         if tag.sharing:
@@ -126,7 +130,7 @@ says of the calls, what says a node's name and operator, and the end."""
 
 _NODE: Dict[str, _Made] = {
     key: form("node", key)
-    for key in (STACK, PATH, PROVENANCE, SHARED, SHARING, ORIGIN, DIALECTS, *_ADDED)
+    for key in (STACK, PATH, PROVENANCE, EVIDENCE, SHARED, SHARING, ORIGIN, DIALECTS, *_ADDED)
 }
 
 
@@ -221,14 +225,15 @@ def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:
     """The tag that HTP wrote into a node.
 
     Args:
-        texts: its ``stack``, ``provenance``, ``shared`` and ``sharing``; None what it has not.
-            Where the file holds no valid UTF-8, protobuf gives bytes.
+        texts: its ``stack``, ``provenance``, ``shared``, ``sharing`` and, if it can have any,
+            ``evidence``; None what it has not. Where the file holds no valid UTF-8, protobuf gives
+            bytes.
         stacks: those that were read before.
 
     Raises:
         InvalidModelError: it cannot be read.
     """
-    stack, provenance, shared, sharing = texts
+    stack, provenance, shared, sharing, evidence = (*texts, None)[:5]
     if isinstance(stack, bytes):
         raise InvalidModelError(f"A tag is no text: {str(stack)[:80]}", AGAIN)
     return Tag(
@@ -236,6 +241,7 @@ def decode(texts: Sequence[Optional[str]], stacks: Stacks) -> Tag:
         _PROVENANCES.get(provenance or "unknown") or _one_of(Provenance, provenance, PROVENANCE),
         () if shared is None else calls(shared, SHARED),
         None if sharing is None else _one_of(Sharing, sharing, SHARING),
+        None if evidence is None else _one_of(Evidence, evidence, EVIDENCE),
     )
 
 

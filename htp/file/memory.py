@@ -23,7 +23,13 @@ def outline(model: Any) -> bytes:
     graph = model.graph
     proto.graph.input.extend(onnx.ValueInfoProto(name=value.name) for value in graph.inputs)
     proto.graph.output.extend(onnx.ValueInfoProto(name=value.name) for value in graph.outputs)
-    proto.graph.initializer.extend(onnx.TensorProto(name=name) for name in graph.initializers)
+    for name, value in graph.initializers.items():
+        tensor = value.const_value
+        if tensor is None:
+            proto.graph.initializer.add(name=name)
+        else:
+            dims = map(int, tensor.shape)
+            proto.graph.initializer.add(name=name, dims=dims, data_type=int(tensor.dtype))
     proto.graph.node.extend(serde.serialize_node(node) for node in graph)
     proto.functions.extend(serde.serialize_function(each) for each in model.functions.values())
     return bytes(proto.SerializeToString())

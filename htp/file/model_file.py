@@ -3,11 +3,14 @@
 import os
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
-from htp.file import data, keys, origin, store, wire
+from htp.file import data, keys, origin, seal, store, wire
 from htp.file.document import nodes_of, parse, serialised, text_of
 from htp.file.entries import Props
 from htp.file.garbage import no_search
 from htp.file.tags import TagTable, is_tagged
+from htp.file.tensors import tensors_of
+from htp.file.weights import inside, weights_of
+from htp.graph.records import Weight
 from htp.scope import Tag
 
 if TYPE_CHECKING:
@@ -45,6 +48,7 @@ class ModelFile:
         self._outline: Optional[onnx.ModelProto] = None
         self._is_whole = False
         """Whether there was nothing to leave out of the outline: it is the model."""
+        self._seal = ""
         self._proto = proto
         self._tags = TagTable()
         self._origins: Tuple[Props, Sequence[origin.Origin]] = ((), ())
@@ -65,7 +69,8 @@ class ModelFile:
             return self._proto
         if self._outline is None:
             light = (self._make_outline or self._light)()
-            self._outline = parse(wire.join(self._chunks) if light is None else light)
+            small = wire.join(self._chunks) if light is None else light
+            self._outline, self._seal = parse(small), seal.of(small)
             self._make_outline, self._is_whole = None, light is None
         return self._outline
 
@@ -121,6 +126,13 @@ class ModelFile:
                 self._origins = props, origin.read(props)
         return self._origins[1]
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether nobody touched it since HTP wrote it; never where it is parsed."""
+        props = {prop.key: prop.value for prop in self.outline.metadata_props}
+        one = self.origins[0] if self._proto is None and len(self.origins) == 1 else None
+        return one is not None and props.get(seal.key(one.fingerprint)) == self._seal
+
     def nodes(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:
         """The nodes of ``proto``, each with its tag."""
         return self._tagged(self.proto)
@@ -144,6 +156,13 @@ class ModelFile:
         """The tag of one node."""
         ((_, tag),) = self._tags.read([node], not self.origins or self.is_bare)
         return tag
+
+    def weights(self) -> Dict[str, Weight]:
+        """Its weights by name. No more than a sample of them is read, here or in data files."""
+        outline = self.outline
+        data = None if self._proto is not None or self._is_whole else wire.join(self._chunks)
+        folders = [each for each in (self.folder, self.linked) if each is not None]
+        return weights_of(tensors_of(outline), data, inside(folders))
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """What each initializer that says so was made from."""

@@ -2,28 +2,40 @@
 
 ``onnx.compose.merge_models`` takes the metadata of both models and refuses a key that has two
 values, so each export writes one entry, under a key that is its own: ``pkg.htp.`` and the export's
-fingerprint. Its value is JSON: ``schema``, ``backend``, ``torch``, ``htp`` (its version) and
-``calls``, each module call as ``[path, type, call, depth]`` in the order of the forward pass; what
-else it holds is left alone. Every node says in ``pkg.htp.origin`` which export wrote it, so that
-two models, were they of one class, stay apart in a merged file.
+fingerprint. Its value is JSON:
 
-Schema 1 wrote an entry for each of these: ``pkg.htp.schema`` and so on.
+    {"schema": "3", "backend": ..., "torch": ..., "htp": its version,
+     "nodes": [count, digest],   see ``htp.file.origin.digest``
+     "calls": ...,               each module call of the forward pass, see ``htp.file.calls``
+     "values": ...,              the values that they took and returned
+     "skeleton": {...}}          what ``htp.file.skeleton`` packs; not with ``origin=False``
+
+What else it holds is left alone. Packed parts are zlib in base64 (``htp.file.packed``). Every node
+says in ``pkg.htp.origin`` which export wrote it, so that two models, were they of one class, stay
+apart in a merged file. Most tools that rewrite a graph drop what its nodes say, and keep what the
+model says: so a rewritten file still tells what its tags were.
+
+Schema 2 had ``calls`` as plain JSON, and neither ``nodes``, ``values`` nor a skeleton. Schema 1
+wrote an entry for each of these: ``pkg.htp.schema`` and so on.
 """
 
 import hashlib
 import os
 import re
-from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple
+import zlib
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from htp.errors import InvalidModelError
-from htp.file import keys, wire
+from htp.file import keys, packed, skeleton, wire
+from htp.file.calls import Calls, decode_calls, decode_values, encode_values, rows_of
 from htp.file.entries import Props
-from htp.scope import ModuleCall, Stack
+from htp.graph.records import CallRecord
 
-__all__ = ["Origin", "encode", "fingerprint", "read"]
+__all__ = ["Origin", "digest", "encode", "fingerprint", "read"]
 
-SCHEMA = "2"
-READABLE = ("1", SCHEMA)
+SCHEMA = "3"
+READABLE = ("1", "2", SCHEMA)
 
 _KEY = re.compile(r"pkg\.htp\.([0-9a-f]{16})")
 _FLAT = {
@@ -35,7 +47,8 @@ _PIECE = 16
 """Bytes of a piece."""
 
 
-class Origin(NamedTuple):
+@dataclass(frozen=True)
+class Origin:
     """One export that nodes of a file come from.
 
     Attributes:
@@ -45,6 +58,7 @@ class Origin(NamedTuple):
         torch: the torch that exported the model.
         version: the HTP that wrote them.
         calls: every module call of the forward pass in order, with its depth: 0 is the root.
+        nodes: how many nodes the export had, and their digest; None in files of older schemas.
     """
 
     fingerprint: str
@@ -52,14 +66,85 @@ class Origin(NamedTuple):
     backend: str
     torch: str
     version: str
-    calls: Tuple[Tuple[ModuleCall, int], ...]
+    calls: Calls
+    nodes: Optional[Tuple[int, int]] = None
+    _packed: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def has_skeleton(self) -> bool:
+        """Whether it says what the graph was."""
+        return "skeleton" in self._packed
+
+    def records(self) -> Tuple[CallRecord, ...]:
+        """The module calls with the values that each took and returned, where known.
+
+        Raises:
+            InvalidModelError: they cannot be read.
+        """
+        return decode_values(self.calls, self._packed.get("values"), f"{self._where} (values)")
+
+    def skeleton(self) -> Optional[skeleton.Skeleton]:
+        """The graph as it was exported, unpacked anew; None where the file does not say.
+
+        Raises:
+            InvalidModelError: it cannot be read.
+        """
+        if not self.has_skeleton:
+            return None
+        where = f"the skeleton of {self._where}"
+        return skeleton.unpack(self._packed["skeleton"], self.records(), where)
+
+    @property
+    def _where(self) -> str:
+        return f"{keys.PREFIX}{self.fingerprint}"
 
 
-def encode(backend: str, torch: str, version: str, stacks: Iterable[Stack]) -> str:
-    """The value of the entry; the same for the same export."""
-    calls = [[*stack[-1], len(stack) - 1] for stack in stacks if stack]
-    made = {"schema": SCHEMA, "backend": backend, "torch": torch, "htp": version}
-    return keys.dumps({**made, "calls": calls})
+def digest(nodes: Iterable[Tuple[str, Sequence[str]]]) -> Tuple[int, int]:
+    """How many nodes there are, and the CRC-32 of their operators and the names of their outputs.
+
+    Nodes that are still those of the export, in its order, have the digest that their origin says.
+    Each counts as its operator and its outputs, with a line feed behind each of them.
+
+    Args:
+        nodes: operator and outputs of each, in document order: see
+            ``htp.file.document.nodes_of``.
+    """
+    told: List[Any] = []
+    count = 0
+    for operator, outputs in nodes:
+        count += 1
+        told.append(operator)
+        told += outputs
+    try:
+        return count, zlib.crc32("\n".join((*told, "")).encode())
+    except (TypeError, UnicodeError):  # a name that is no text: these are other nodes
+        return count, -1
+
+
+def encode(
+    backend: str,
+    torch: str,
+    version: str,
+    calls: Sequence[CallRecord],
+    nodes: Tuple[int, int],
+    graph: Optional[skeleton.Skeleton] = None,
+) -> str:
+    """The value of the entry; the same for the same export.
+
+    Args:
+        backend: the backend that captured it.
+        torch: the torch that exported it.
+        version: the HTP that writes it.
+        calls: its module calls.
+        nodes: their digest.
+        graph: its skeleton; None leaves it out.
+    """
+    made: Dict[str, Any] = {"schema": SCHEMA, "backend": backend, "torch": torch, "htp": version}
+    made.update(nodes=nodes, calls=packed.dump(rows_of(calls)))
+    made["values"] = packed.dump(encode_values(calls))
+    if graph is not None:
+        made["skeleton"] = skeleton.pack(graph)
+    return keys.dumps(made)
 
 
 def fingerprint(value: str, data: bytes, beside: Sequence[str] = ()) -> str:
@@ -140,26 +225,22 @@ def _decode(mark: str, held: Dict[str, Any], calls: Any) -> Origin:
     if not all(isinstance(value, str) for value in made):
         raise _unreadable(mark, "it holds something else than text")
     where = f"the calls of {keys.PREFIX}{mark or 'calls'}"
-    rows = keys.rows(calls, (str, str, int, int), where)
+    is_packed = schema == SCHEMA and isinstance(calls, str)
+    rows = keys.rows(packed.load(calls, where) if is_packed else calls, (str, str, int, int), where)
     backend, torch, version = made
-    return Origin(mark, schema, backend, torch, version, _calls(rows, where))
+    parts: Dict[str, Any] = {name: held[name] for name in ("values", "skeleton") if name in held}
+    found = decode_calls(rows, where)
+    nodes = _nodes(mark, held.get("nodes"))
+    return Origin(mark, schema, backend, torch, version, found, nodes, parts)
 
 
-def _calls(rows: Sequence[Sequence[Any]], where: str) -> Tuple[Tuple[ModuleCall, int], ...]:
-    before = -1
-    for _, _, _, depth in rows:
-        if not 0 <= depth <= before + 1:
-            raise InvalidModelError(
-                f"{where} cannot be read: a call at depth {depth} below one at {before}.",
-                keys.AGAIN,
-            )
-        if depth >= keys.DEEPEST:
-            raise InvalidModelError(
-                f"{where} cannot be read: {depth} calls within each other.", keys.AGAIN
-            )
-        before = depth
-    return tuple((ModuleCall(path, kind, call), depth) for path, kind, call, depth in rows)
+def _nodes(mark: str, held: Any) -> Optional[Tuple[int, int]]:
+    if held is None:
+        return None
+    if not isinstance(held, list) or list(map(type, held)) != [int, int]:
+        raise _unreadable(mark, f"its nodes are {str(held)[:80]!r}")
+    return held[0], held[1]
 
 
 def _unreadable(mark: str, why: str) -> InvalidModelError:
-    return InvalidModelError(f"{keys.PREFIX}{mark} cannot be read: {why}.", keys.AGAIN)
+    return packed.damaged(f"{keys.PREFIX}{mark}", why)

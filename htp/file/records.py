@@ -1,18 +1,25 @@
 """Records of serialised graphs."""
 
+import struct
 import zlib
-from typing import Any
+from typing import Any, Mapping, Optional
 
 from htp.file import wire
 from htp.file.document import bodies_of, holds_graph
-from htp.graph.records import GraphRecord, NodeRecord
+from htp.file.fingerprints import exact, of_raw, of_tensor
+from htp.graph.records import GraphRecord, NodeRecord, Weight
 
 
 def record_bytes(data: bytes) -> GraphRecord:
     """The record of a serialised ``ModelProto``, without owners; its weights are not parsed."""
+    return record_model(outline_of(data))
+
+
+def outline_of(data: bytes) -> Any:
+    """The ``ModelProto`` of these bytes, without the contents of its large tensors."""
     import onnx
 
-    return record_model(onnx.ModelProto.FromString(wire.without_weights(data)))
+    return onnx.ModelProto.FromString(wire.without_weights(data))
 
 
 def record_model(model: Any) -> GraphRecord:
@@ -26,26 +33,66 @@ def record_model(model: Any) -> GraphRecord:
     return record
 
 
-def add_attributes(record: GraphRecord, model: Any) -> None:
-    """Take the fingerprints of the attributes of every node of a ``ModelProto`` into its record."""
-    _add_attributes(record, model.graph)
+def add_attributes(
+    record: GraphRecord, model: Any, weights: Optional[Mapping[str, Weight]] = None
+) -> None:
+    """Take the fingerprints of the attributes of every node of a ``ModelProto`` into its record.
+
+    Of a tensor with more than a few elements type and axes count; its contents only where the
+    weights say them, so that a model and its skeleton have the same fingerprints.
+
+    Args:
+        record: of the model.
+        model: the model or its outline, from which nothing was left out but contents of weights.
+        weights: of the model; see ``htp.file.weights``.
+    """
+    known = weights or {}
+    _add_attributes(record, model.graph, known)
     for body, function in zip(record.functions, model.functions):
-        _add_attributes(body, function)
+        _add_attributes(body, function, known)
 
 
-def _add_attributes(record: GraphRecord, graph: Any) -> None:
+def _add_attributes(record: GraphRecord, graph: Any, weights: Mapping[str, Weight]) -> None:
     for known, node in zip(record.nodes, graph.node):
         if node.attribute:
-            known.attributes = _fingerprint(node.attribute)
+            alone = not known.inputs and len(known.outputs) == 1
+            large = weights.get(known.outputs[0]) if alone else None
+            said = large.contents.encode() if large is not None else b""
+            known.constant = (large or _constant(node)) if alone else None
+            known.attributes = _fingerprint(node.attribute, said)
             for body, inner in zip(known.bodies, bodies_of(node)):
-                _add_attributes(body, inner)
+                _add_attributes(body, inner, weights)
 
 
-def _fingerprint(attributes: Any) -> int:
+_NUMBERS = {1: ("f", "<f", 1), 2: ("i", "<q", 7), 6: ("floats", "<f", 1), 7: ("ints", "<q", 7)}
+"""Attributes that are numbers, by their types: their field, the form of one, and the element type
+of the tensor that they are."""
+
+
+def _constant(node: Any) -> Optional[Weight]:
+    """What a node holds that has one attribute and no inputs, as if it were an initializer."""
+    (held, *others) = node.attribute
+    if others or node.op_type != "Constant":
+        return None
+    if held.HasField("t"):
+        return Weight(of_tensor(held.t), tuple(held.t.dims), held.t.data_type)
+    if held.type not in _NUMBERS:
+        return None
+    name, form, dtype = _NUMBERS[held.type]
+    value = getattr(held, name)
+    several = held.type in (6, 7)
+    shape = (len(value),) if several else ()
+    raw = b"".join(struct.pack(form, each) for each in (value if several else (value,)))
+    return Weight(of_raw(dtype, shape, raw), shape, dtype)
+
+
+def _fingerprint(attributes: Any, contents: bytes) -> int:
     """The same for equal attributes in any order, whatever their doc strings."""
-    parts = []
+    parts = [contents] if contents else []
     for attribute in attributes:
-        if not holds_graph(attribute):
+        if attribute.HasField("t"):
+            parts.append(attribute.name.encode() + exact(attribute.t))
+        elif not holds_graph(attribute):
             held = attribute
             if attribute.doc_string:
                 held = type(attribute).FromString(attribute.SerializeToString())

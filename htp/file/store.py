@@ -7,7 +7,7 @@ is moved to its place, data files first.
 import io
 import os
 from types import TracebackType
-from typing import Any, List, Optional, Protocol, Sequence, Type, Union
+from typing import Any, List, Mapping, Optional, Protocol, Sequence, Type, Union
 
 from htp.errors import CaptureError, InvalidModelError
 from htp.file import data, moves
@@ -85,11 +85,15 @@ class Destination:
         paths = [os.path.join(self.scratch or "", name) for name in names]
         return [path for path in paths if path != self.scratch_path]
 
-    def commit(self, chunks: Sequence[Chunk]) -> None:
+    def commit(self, chunks: Sequence[Chunk], more: Optional[Mapping[str, bytes]] = None) -> None:
         """Put the model, and the data files that torch wrote beside it, in their place.
 
         As torch's own export does, this replaces what has the name of a data file, but no link is
         followed. All is replaced, or nothing.
+
+        Args:
+            chunks: the model's bytes, in pieces.
+            more: further files beside it, by their names.
 
         Raises:
             CaptureError: the file object or the file system refused.
@@ -98,7 +102,7 @@ class Destination:
             pour(chunks, self._file)
         elif self._target is not None and self._scratch is not None:
             try:
-                _place(chunks, self._scratch, self._target, data.Plan((), {}, None))
+                _place(chunks, self._scratch, self._target, data.Plan((), {}, None), more)
             except OSError as error:
                 raise _failed(self._target, error) from error
 
@@ -181,10 +185,19 @@ def write(
             raise _failed(target, error) from error
 
 
-def _place(chunks: Sequence[Chunk], scratch: Scratch, target: str, plan: data.Plan) -> None:
+def _place(
+    chunks: Sequence[Chunk],
+    scratch: Scratch,
+    target: str,
+    plan: data.Plan,
+    more: Optional[Mapping[str, bytes]] = None,
+) -> None:
     main = os.path.join(scratch.new, os.path.basename(target))
     with open(main, "wb") as file:
         file.writelines(relocated(chunks, plan.names))
+    for name, content in (more or {}).items():
+        with open(os.path.join(scratch.new, name), "xb") as file:  # a data file may be called so
+            file.write(content)
     moves.move(scratch.root, target, plan.may_go)
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TagTable", "is_tagged", "origin_of"]
 
-_TOLD_BY = (keys.STACK, keys.PROVENANCE, keys.SHARED, keys.SHARING)
+_TOLD_BY = (keys.STACK, keys.PROVENANCE, keys.SHARED, keys.SHARING, keys.EVIDENCE)
 _BLOCK = (keys.STACK, keys.PATH, keys.PROVENANCE, keys.ORIGIN)
 
 Texts = Tuple[Optional[str], ...]
@@ -80,12 +80,13 @@ def _place(props: Sequence[Any]) -> int:
 def _alone(props: Sequence[Any], at: int) -> Optional[Texts]:
     """What a node says that no other call shares, if HTP's block is as HTP writes it.
 
-    In that block ``origin`` follows ``provenance`` only where there is no ``shared``.
+    In that block ``origin`` follows ``provenance`` only where there is neither ``evidence`` nor
+    ``shared``.
     """
     provenance = props[at + 2]
     if provenance.key != keys.PROVENANCE or props[at + 3].key != keys.ORIGIN:
         return None
-    return props[at].value, provenance.value, None, None
+    return props[at].value, provenance.value, None, None, None
 
 
 def _guessed(props: Mapping[str, Any], name: Any) -> Tag:

@@ -16,7 +16,17 @@ from htp.file.edit import NOTHING, SCHEMA, SMALL, Change, Chunk, Schema, edit, j
 from htp.file.entries import KEY, PROPS, VALUE, Props
 from htp.file.protobuf import fields, integer, text
 
-__all__ = ["SCHEMA", "Chunk", "append", "join", "opset", "remove", "weights", "without_weights"]
+__all__ = [
+    "SCHEMA",
+    "Chunk",
+    "append",
+    "join",
+    "large_tensors",
+    "opset",
+    "remove",
+    "weights",
+    "without_weights",
+]
 
 _WITH_CONSTANTS: Schema = {
     **SCHEMA,
@@ -154,6 +164,41 @@ def without_weights(data: bytes) -> bytes:
         return [(start, stop) for part, start, _, stop in parts if part in _WEIGHTS], b""
 
     return join(edit(data, plan, _WITH_CONSTANTS, _is_large))
+
+
+Place = Tuple[str, int, int, Optional[Tuple[int, int]]]
+"""Of a tensor its name, where it begins and ends, and where its ``raw_data`` does, if it has it."""
+
+
+def large_tensors(data: bytes) -> Iterator[Place]:
+    """The tensors whose contents ``without_weights`` leaves out.
+
+    Of a graph those of its nodes and of their bodies, then its initializers; the functions last.
+    """
+    yield from _large(data, "model", 0, len(data))
+
+
+_ORDER = ("tensor", "graph", "node", "attribute", "function")
+"""In which order the messages within one are gone through; initializers follow the nodes."""
+
+
+def _large(data: bytes, kind: str, at: int, end: int) -> Iterator[Place]:
+    if kind == "tensor":
+        parts = {field: (start, stop) for field, _, start, stop in fields(data, at, end)}
+        if _WEIGHTS.intersection(parts):
+            yield text(data, at, end, _NAME), at, end, parts.get(_RAW)
+        return
+    below: Dict[str, List[Tuple[int, int]]] = {}
+    for field, _, start, stop in fields(data, at, end):
+        child = _WITH_CONSTANTS[kind].get(field)
+        if child and stop - start >= SMALL:
+            below.setdefault(child, []).append((start, stop))
+    for child in _ORDER[1:] + _ORDER[:1] if kind == "graph" else _ORDER:
+        for start, stop in below.get(child, ()):
+            yield from _large(data, child, start, stop)
+
+
+_RAW = 9  # of a tensor
 
 
 def opset(data: bytes) -> Optional[int]:

@@ -12,6 +12,31 @@ from htp.scope import Owner, Stack
 __all__ = ["CallRecord", "Capture", "GraphRecord", "NodeRecord", "ValueRecord", "Weight"]
 
 
+class Weight(NamedTuple):
+    """The contents of one initializer, as far as two files can be compared by it.
+
+    Attributes:
+        contents: fingerprint of a sample of its elements, the same whatever the order of its axes;
+            ``""`` where they could not be read.
+        shape: the length of each axis.
+        dtype: the element type, as ``onnx.TensorProto`` numbers it.
+        parameters: the full names of the parameters and buffers that it was made from.
+    """
+
+    contents: str
+    shape: Tuple[int, ...]
+    dtype: int
+    parameters: Tuple[str, ...] = ()
+
+    @property
+    def elements(self) -> int:
+        """How many elements it has."""
+        count = 1
+        for length in self.shape:
+            count *= length
+        return count
+
+
 @dataclass
 class NodeRecord:
     """One node and what was captured of its owner.
@@ -26,6 +51,8 @@ class NodeRecord:
         keys: keys of the metadata that torch wrote into the node.
         attributes: fingerprint of its attributes, but for nested graphs; 0 where it has none, or
             where nobody asked for it.
+        constant: what it holds where it is a constant, as a tool may write it as an initializer;
+            None where nobody asked for it.
     """
 
     op: str
@@ -36,6 +63,7 @@ class NodeRecord:
     name: str = ""
     keys: Tuple[str, ...] = ()
     attributes: int = 0
+    constant: Optional[Weight] = None
 
 
 @dataclass
@@ -108,23 +136,6 @@ class GraphRecord:
                 yield from body.graphs()
         for function in self.functions:
             yield from function.graphs()
-
-
-class Weight(NamedTuple):
-    """The contents of one initializer, as far as two files can be compared by it.
-
-    Attributes:
-        contents: fingerprint of a sample of its elements, the same whatever the order of its axes;
-            ``""`` where they could not be read.
-        shape: the length of each axis.
-        dtype: the element type, as ``onnx.TensorProto`` numbers it.
-        parameters: the full names of the parameters and buffers that it was made from.
-    """
-
-    contents: str
-    shape: Tuple[int, ...]
-    dtype: int
-    parameters: Tuple[str, ...] = ()
 
 
 class ValueRecord(NamedTuple):

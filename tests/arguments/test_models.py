@@ -96,6 +96,33 @@ def test_what_torch_exports_is_exported_and_else_refused(name, backend, tmp_path
     assert (tmp_path / "htp.onnx").read_bytes() == (tmp_path / "torch.onnx").read_bytes()
 
 
+class Hides(nn.Module):
+    """Holds a module that torch does not know of, which torch.export may refuse when compiled."""
+
+    def __init__(self):
+        super().__init__()
+        self.held = [nn.Linear(3, 3)]
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x):
+        return self.linear(torch.relu(self.held[0](x)))
+
+
+@pytest.mark.skipif("fx" not in USABLE, reason="this torch has no torch.export")
+def test_what_torch_captured_from_a_graph_names_no_module(tmp_path):
+    """Torch 2.5 and 2.6 have dynamo read the model, and capture the graph that came of it."""
+    model = torch.compile(nn.Sequential(Hides()).eval())
+    try:
+        tagged = htp.export(model, (x(),), tmp_path / "m.onnx", backend="fx")
+    except htp.CaptureError as error:
+        assert "without its modules" in str(error)  # noqa: PT017 - which depends on the release
+        assert torch.__version__.startswith(("2.5.", "2.6."))
+        return
+    held = {tag.path for node, tag in tagged.nodes() if node.op_type == "Relu"}
+    assert held == {"_orig_mod.0"}
+    assert "_orig_mod.0.linear" in {tag.path for _, tag in tagged.nodes()}
+
+
 @pytest.mark.parametrize("again", range(2))
 def test_a_scripted_function_is_as_it_was(again, tmp_path):
     """torch's exporter changes the graph of what it exports; HTP gives it back."""

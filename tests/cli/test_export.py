@@ -26,6 +26,13 @@ def test_export(target, net, run):
     onnx.checker.check_model("net.onnx")
 
 
+def test_export_without_an_origin(net, run):
+    for options, wanted in (([], True), (["--no-origin"], False)):
+        ran = run("export", f"{net}:pair", "-o", "net.onnx", *options)
+        assert ran.code == 0, ran.err
+        assert htp.load("net.onnx").origins[0].has_skeleton is wanted
+
+
 def test_export_takes_backend_and_opset(net, run):
     ran = run("export", f"{net}:pair", "-o", "net.onnx", "--backend", htp.backend, "--opset", 18)
     if ran.code == 0:
@@ -90,3 +97,18 @@ def test_export_overwrites_only_when_it_succeeds(net, run):
     assert Path("net.onnx").read_text(encoding="utf-8") == "old"
     assert run("export", f"{net}:pair", "-o", "net.onnx").code == 0
     assert htp.load("net.onnx").backend == htp.backend
+
+
+def test_export_of_a_part(net, run):
+    ran = run("export", f"{net}:pair", "-o", "net.onnx", "--root", "model.encoder")
+    assert ran.code == 0, ran.err
+    assert run("tree", "net.onnx").out.splitlines()[1].startswith("model.encoder")
+    whole, part = (run("nodes", "net.onnx", pattern).out for pattern in ("model", "model.encoder"))
+    assert whole == part != ""
+
+
+@pytest.mark.parametrize("root", ["a/b", "a..b", "a\x1b[2J"])
+def test_export_of_a_part_that_can_be_none(root, net, failing):
+    said = failing("export", f"{net}:pair", "-o", "net.onnx", "--root", root)
+    assert "root is no dotted path of a module" in said
+    assert "\x1b" not in said

@@ -103,6 +103,17 @@ def test_what_a_script_exports_is_tagged_and_listed(htp_run, tmp_path):
     assert "captured (backend " in line
 
 
+def test_without_an_origin(htp_run, tmp_path):
+    """In this process, and in one that it starts."""
+    path = script(tmp_path / "net.py", SCRIPT)
+    starts = f"import subprocess, sys; subprocess.run([sys.executable, {str(path)!r}, 'm.onnx'])"
+    for command in ([path, "m.onnx"], [script(tmp_path / "starts.py", starts)]):
+        ran = htp_run(*command, options=["--children", "--no-origin"])
+        assert ran.returncode == 0, ran.stderr
+        (origin,) = htp.load(tmp_path / "m.onnx").origins
+        assert not origin.has_skeleton
+
+
 @pytest.mark.parametrize("how", ["file", "module", "console script", "package"])
 def test_a_command_sees_what_python_shows_it(htp_run, tmp_path, how):
     script(tmp_path / "tells.py", '"""Its doc."""\n' + TELLS)
@@ -258,6 +269,21 @@ def test_children_are_followed(htp_run, tmp_path):
     assert sorted(names) == ["fork", "grand", "m", "spawn"]
     for name in names:
         assert htp.load(tmp_path / f"{name}.onnx").coverage.captured
+
+
+def test_what_is_exported_has_its_place_in_the_whole(htp_run, tmp_path):
+    options = ["--children", "--root", "model.encoder"]
+    ran = htp_run(script(tmp_path / "net.py", CHILDREN), "m.onnx", "once", options=options)
+    assert ran.returncode == 0, ran.stderr
+    for name in ("m", "fork", "spawn"):
+        assert htp.load(tmp_path / f"{name}.onnx").tree().call.path == "model.encoder"
+
+
+def test_a_place_that_can_be_none(htp_run, tmp_path):
+    ran = htp_run(script(tmp_path / "net.py", SCRIPT), "m.onnx", options=["--root", "a/b"])
+    assert ran.returncode == 3
+    assert "root is no dotted path of a module" in ran.stderr
+    assert not (tmp_path / "m.onnx").exists()
 
 
 def test_children_find_their_own_sitecustomize_and_path(htp_run, tmp_path):

@@ -9,6 +9,7 @@ from htp.errors import InvalidModelError
 from htp.file import keys, origin
 from htp.file.dialects import ADDED, infer
 from htp.file.tags import TagTable
+from htp.graph.records import CallRecord
 from htp.scope import ModuleCall, Provenance, Sharing, Tag
 
 ROOT = ModuleCall("", "m.Net", 0)
@@ -172,10 +173,11 @@ def test_bytes_that_are_no_text():
 
 
 def test_an_origin_is_read_as_written():
-    text = origin.encode("fx", "2.15.0", "1.0", [(ROOT,), STACK, (ROOT, OTHER)])
+    calls = [CallRecord((ROOT,)), CallRecord(STACK), CallRecord((ROOT, OTHER))]
+    text = origin.encode("fx", "2.15.0", "1.0", calls, (7, 99))
     (found,) = origin.read([("mine", "x"), (f"pkg.htp.{ORIGIN}", text)])
     assert found == origin.Origin(
-        ORIGIN, "2", "fx", "2.15.0", "1.0", ((ROOT, 0), (BLOCK, 1), (OTHER, 1))
+        ORIGIN, "3", "fx", "2.15.0", "1.0", ((ROOT, 0), (BLOCK, 1), (OTHER, 1)), (7, 99)
     )
     assert origin.read([(f"pkg.htp.{ORIGIN}", text[:-1] + ',"later":[1]}')]) == [found]
 

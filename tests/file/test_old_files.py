@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import htp
+from htp.scope import Sharing
 
 FILES = Path(__file__).parents[1] / "files"
 NAMES = sorted(path.stem for path in FILES.glob("*.onnx"))
@@ -34,7 +35,10 @@ def rows(tagged):
 
 
 def test_there_is_one_of_each_backend():
-    assert NAMES == ["schema1_fx", "schema1_torchscript"]
+    expected = [
+        f"schema{schema}_{backend}" for schema in "123" for backend in ("fx", "torchscript")
+    ]
+    assert expected == NAMES
 
 
 def test_it_says_what_it_said(pair):
@@ -48,11 +52,39 @@ def test_it_says_what_it_said(pair):
     assert [list(branch.call) for branch in tagged.tree().walk()] == expected["calls"]
 
 
-def test_how_calls_share_a_node_is_not_told(pair):
+def test_how_calls_share_a_node(pair):
     """The first schema did not say whether work was merged or fused, so nothing is said."""
     shared = [tag for _, tag in pair[0].nodes() if tag.shared]
     assert shared
-    assert {tag.sharing for tag in shared} == {None}
+    assert {tag.sharing for tag in shared} == {None if pair[0].schema == "1" else Sharing.FUSED}
+
+
+def test_what_the_origin_says(pair):
+    """The third schema is the first that tells the graph."""
+    tagged, expected = pair
+    (origin,) = tagged.origins
+    skeleton = origin.skeleton()
+    if tagged.schema != "3":
+        assert (skeleton, origin.nodes) == (None, None)
+        return
+    assert [origin.fingerprint, list(origin.nodes)] == [expected["fingerprint"], expected["digest"]]
+    assert list(skeleton.tags) == [tag for _, tag in tagged.nodes()]
+    assert skeleton.weights == tagged._file.weights()
+    assert {name: [*map(listed, weight)] for name, weight in skeleton.weights.items()} == (
+        expected["weights"]
+    )
+    assert [
+        [[call.stack[-1].path, call.stack[-1].call], told(call.inputs), told(call.outputs)]
+        for call in skeleton.calls
+    ] == expected["values"]
+
+
+def listed(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+def told(values):
+    return values and [[*map(listed, value)] for value in values]
 
 
 def test_it_strips_to_the_same_bytes(pair):

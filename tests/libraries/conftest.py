@@ -88,6 +88,7 @@ def row_of(way):
         "recipe": way.recipe,
         "exporter": way.exporter,
         "rewritten": dict(way.rewritten),
+        "carried": dict(way.carried),
         "dated": way.dated,
         "seeded": way.seeded,
         "untagged": way.untagged,

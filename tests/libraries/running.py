@@ -169,12 +169,15 @@ def _without(content: bytes, key: str) -> bytes:
 
 
 def counts(path: Path) -> Dict[str, int]:
-    """The nodes of a file, and how many of them have a tag of HTP's: a guess from names is none."""
+    """The nodes of a file, and how many of them have a tag of HTP's: a guess from names is none.
+
+    Those of a file that a tool rewrote are carried from the origin that it holds.
+    """
     tagged = _loaded(path)
     if tagged is None:
         return {"nodes": len(onnx.load(path, load_external_data=False).graph.node), "tagged": 0}
     coverage = tagged.coverage
-    known = coverage.total - coverage.unknown if coverage.captured else 0
+    known = coverage.total - coverage.unknown if coverage.captured or tagged.carried else 0
     return {"nodes": coverage.total, "tagged": known}
 
 

@@ -80,6 +80,13 @@ def test_htp_run_lists_every_export(way, run):
     assert way.untagged in run.errors
 
 
+def test_htp_run_says_what_became_of_a_file(way, run):
+    for path in (path for path in run.models if os.path.basename(path) in way.carried):
+        told = [line for line in run.errors.splitlines() if f"{path}: rewritten since: " in line]
+        assert len(told) == 1, run.errors
+        assert f"{counts(run.folder / path)['nodes']} nodes: " in told[0]
+
+
 def test_tagging_leaves_what_the_library_writes(way, plain, inside):
     assert inside.files == plain.files
     assert inside.returned == plain.returned

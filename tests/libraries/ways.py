@@ -14,11 +14,12 @@ SCRIPTS = Path(__file__).resolve().parent / "scripts"
 
 DROPS = "drops the nodes' metadata"
 OPTIMUM = ("optimum-cli", "export", "onnx", "--model")
+FEATURES = ("--task", "feature-extraction")
+YOLO = ("yolo", "export", "model=yolov8n.pt", "format=onnx")
+SLIMMED = {"yolov8n.onnx": f"onnxslim {DROPS}"}
 WITH_PAST = ("decoder_model.onnx", "decoder_with_past_model.onnx")
-DECODERS = {
-    **dict.fromkeys(WITH_PAST, "optimum adds a node for the tied weights"),
-    "decoder_model_merged.onnx": "optimum makes this file of two exported ones",
-}
+TIED = dict.fromkeys(WITH_PAST, "optimum adds a node for the tied weights")
+MERGED = {"decoder_model_merged.onnx": "optimum makes this file of two exported ones"}
 
 _EXPORTS = re.compile(r"[\w.]*(export|to_onnx|SentenceTransformer)\(")
 """The calls that a script's functions are about."""
@@ -39,6 +40,8 @@ class Way(NamedTuple):
         options: of ``htp run``.
         torch: for which releases it is.
         rewritten: files that the library makes after the export, and what that does to tags.
+        carried: files that the library rewrites, and what that does to tags: they come back from
+            the origin that the file still holds.
         seeded: whether the library goes through sets as they come: all runs are given the
             same seed for hashes.
         dated: a key of the model's metadata that the library writes the time of day into.
@@ -58,6 +61,7 @@ class Way(NamedTuple):
     options: Tuple[str, ...] = ()
     torch: str = ""
     rewritten: Mapping[str, str] = MappingProxyType({})
+    carried: Mapping[str, str] = MappingProxyType({})
     seeded: bool = False
     dated: str = ""
     untagged: str = ""
@@ -130,6 +134,13 @@ WAYS = [
         *("bert", "feature-extraction", "model.onnx"),
         owners=("encoder.layer.1.attention.self.query", "embeddings.LayerNorm"),
     ),
+    Way(
+        *("optimum", "optimized", (*OPTIMUM, "bert", *FEATURES, "--optimize", "O2", "exported")),
+        package="optimum-onnx",
+        owners=("encoder.layer.1.attention.output.dense", "embeddings.LayerNorm"),
+        setup=("make_transformers.py", "bert"),
+        carried={"model.onnx": f"onnxruntime {DROPS}"},
+    ),
     _optimum(
         *("llama", "text-generation-with-past", "model.onnx"),
         owners=("model.layers.1.self_attn.q_proj", "lm_head"),
@@ -137,13 +148,15 @@ WAYS = [
     _optimum(
         *("t5", "text2text-generation-with-past", "encoder_model.onnx", *WITH_PAST),
         owners=("block.1.layer.0.SelfAttention.q", "decoder.block.1.layer.1.EncDecAttention.q"),
-        rewritten=DECODERS,
+        rewritten=MERGED,
+        carried=TIED,
         seeded=True,
     ),
     _optimum(
         *("whisper", "automatic-speech-recognition-with-past", "encoder_model.onnx", *WITH_PAST),
         owners=("layers.1.self_attn.q_proj", "model.decoder.layers.1.encoder_attn.q_proj"),
-        rewritten=DECODERS,
+        rewritten=MERGED,
+        carried=TIED,
         seeded=True,
     ),
     _script(
@@ -154,7 +167,16 @@ WAYS = [
     ),
     _yolo("plain", torch="<2"),
     _yolo("plain", torch=">=2", dated="date"),
-    _yolo("slim", torch=">=2", dated="date", rewritten={"yolov8n.onnx": f"onnxslim {DROPS}"}),
+    _yolo("slim", torch=">=2", dated="date", carried=SLIMMED),
+    Way(
+        *("ultralytics", "command", (*YOLO, "imgsz=64"), "ultralytics"),
+        exports=("yolov8n.onnx",),
+        owners=("model.2.m.0.cv1.conv", "model.22"),
+        setup=("make_yolo.py",),
+        torch=">=2",
+        carried=SLIMMED,
+        dated="date",
+    ),
     _lightning("path", "pytorch-lightning", torch="<2"),
     _lightning("path", torch=">=2"),
     _lightning("memory", "pytorch-lightning", exports=("",), torch="<2"),

@@ -118,7 +118,7 @@ def recorded(subject: Subject, backend: str, folder: str) -> Recorded:
     given = {**subject.options, "kwargs": kwargs or None}
     request = arguments.checked(model, args, given, spec.exporter, None)
     export: Any = importlib.import_module("htp.export")
-    written, capture, _ = export.record(request, spec)
+    written, capture, *_ = export.record(request, spec)
     data = written.data
     path = os.path.join(folder, "model.onnx")
     with open(path, "wb") as file:

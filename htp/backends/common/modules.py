@@ -41,6 +41,9 @@ class ModuleNames:
             for path in paths:
                 if path and self._holder(path) == enclosing[-1].path:
                     return path
+        return self._lent(paths, enclosing)
+
+    def _lent(self, paths: List[str], enclosing: Stack) -> str:
         for call in reversed(enclosing):
             below = [path for path in paths if call.path and path.startswith(call.path + ".")]
             if below:

@@ -146,8 +146,14 @@ def _run_node(watch: Watch, plain: Any) -> Any:
 
 
 def _capture(watch: Watch, plain: Any) -> Any:
+    # It reads the model by dynamo, and then captures the graph that came of it, which has no
+    # modules: https://github.com/pytorch/pytorch/blob/v2.6.0/torch/onnx/_internal/exporter/_capture_strategies.py#L318
+    strategies = importlib.import_module("torch.onnx._internal.exporter._capture_strategies")
+    last = getattr(strategies, "LegacyDynamoStrategy", ())
+
     def capture(self: Any, *args: Any, **kwargs: Any) -> Any:
         result = plain(self, *args, **kwargs)
+        watch.recaptured = isinstance(self, last)
         watch.failing.ended(result, watch.calls.read_root())
         return result
 

@@ -65,6 +65,7 @@ class Watch:
         self.overriding = OverridingCalls(self)
         self._forget()
         self.converting: Any = None
+        self.recaptured = False  # what was captured is a graph, whose nodes name no module
         self.dispatching: Any = None
         self._faults = Faults()
         self.guard = self._faults.guard
@@ -205,7 +206,7 @@ class Watch:
 
     def _owner(self, node: Any) -> Optional[Stack]:
         origin = node.meta.get("node")
-        if origin is None:
+        if origin is None or self.recaptured:
             return None
         call: Optional[Call] = origin.meta.get(KEY)
         if call is not None:
@@ -291,7 +292,7 @@ class Watch:
         if built.nodes and not any(node.owner for node in built.nodes):
             raise CaptureError(
                 f"torch {torch_release.TORCH} captured the model without its modules: it is "
-                "scripted, or torch.export failed on it and torch took torch.jit instead.",
+                "scripted, or torch.export failed on it and torch took an older way.",
                 _INSTEAD,
             )
         align(written, self._after.walk(), MARK)

@@ -105,6 +105,20 @@ class SharedLending(Marked):
         return self.mark(self.right(self.left(x)))
 
 
+class LentFromOutside(Marked):
+    """A block below two others, called by a third that is below neither."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        block = Dense()
+        self.left = nn.ModuleList([block])
+        self.right = nn.ModuleList([block])
+        self.other = Borrower(block)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.mark(self.other(x))
+
+
 class Folded(Marked):
     """Modules that leave no node: they give their input back, or nothing of theirs is dynamic."""
 
@@ -181,6 +195,11 @@ CASES = (
         "lent_by_two",
         lambda: Example(SharedLending(), (_x(),)),
         marks=("left.block", "left.helper", "left", "right.block@1", "right.helper", "right", ""),
+    ),
+    Case(
+        "lent_from_outside",
+        lambda: Example(LentFromOutside(), (_x(),)),
+        marks=("left.0", "other", ""),
     ),
     Case(
         "folded_away",

@@ -1,0 +1,44 @@
+"""htp.carry: the tags of one file on what a tool made of it."""
+
+import os
+from typing import Any
+
+from htp import rewritten as rewriting
+from htp import sidecar
+from htp.file import sources
+from htp.file.model_file import ModelFile
+from htp.skeletons import source_of_skeletons
+from htp.tagged import TaggedModel, load
+
+__all__ = ["carry"]
+
+
+def carry(tagged: Any, rewritten: Any) -> TaggedModel:
+    """Carry the tags of a file onto what a tool made of it.
+
+    Every node of the rewritten graph gets its owner: an operation that is still there its own, one
+    that stands for several their common ancestor, one that was put in that of the value which it
+    works on. ``Tag.evidence`` says how it was found. What cannot be known is ``unknown``.
+
+    Args:
+        tagged: a ``TaggedModel``, whatever ``htp.load`` takes, or the path of a sidecar.
+        rewritten: the file that a tool made of it: a path, an open binary file, bytes, an
+            ``onnx.ModelProto``, an ``onnx_ir.Model`` or a ``TaggedModel``.
+
+    Returns:
+        The rewritten model with tags. What was given is left as it is.
+
+    Raises:
+        InvalidModelError: one cannot be read, or the second was not made from the first.
+    """
+    file = rewritten._file if isinstance(rewritten, TaggedModel) else sources.opened(rewritten)[0]
+    made, report = rewriting.carried(_source(tagged, file), file)
+    return TaggedModel(made, report=report)
+
+
+def _source(tagged: Any, file: ModelFile) -> rewriting.Source:
+    """What tags are carried from: a tagged model, or what a sidecar says of one."""
+    if isinstance(tagged, (str, os.PathLike)) and os.fspath(tagged).endswith(sidecar.END):
+        return source_of_skeletons(sidecar.read(tagged).origins, file)
+    source = tagged if isinstance(tagged, TaggedModel) else load(tagged)
+    return rewriting.source_of(source._told)

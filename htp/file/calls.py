@@ -1,0 +1,117 @@
+"""The module calls of an origin, and the values that each took and returned.
+
+Both are packed JSON. ``calls`` is a list of ``[path, type, call, depth]`` in the order of the
+forward pass. ``values`` is ``{"names": [...], "calls": [...]}`` with, for each call, null where
+nothing is known of it, else ``[inputs, outputs]``, either null likewise. A value is the place of
+its name in ``names`` where it is the argument or result of that very number and all is as it should
+be, else ``[place of the name or -1, [place among the arguments, ...], reason or ""]``.
+"""
+
+from functools import lru_cache
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+from htp.file import keys, packed
+from htp.file.stacks import Stacks
+from htp.graph.records import CallRecord, ValueRecord
+from htp.scope import ModuleCall
+
+__all__ = ["Calls", "decode_calls", "decode_values", "encode_values", "rows_of"]
+
+Calls = Tuple[Tuple[ModuleCall, int], ...]
+"""Every module call with its depth."""
+
+Values = Optional[Tuple[ValueRecord, ...]]
+
+
+def rows_of(calls: Sequence[CallRecord]) -> List[List[Any]]:
+    """The rows of the calls."""
+    return [[*call.stack[-1], len(call.stack) - 1] for call in calls]
+
+
+def decode_calls(rows: Sequence[Sequence[Any]], where: str) -> Calls:
+    """The calls that rows are of.
+
+    Raises:
+        InvalidModelError: one stands below no other, or too deep.
+    """
+    before = -1
+    for _, _, _, depth in rows:
+        if not 0 <= depth <= before + 1:
+            raise packed.damaged(where, f"a call at depth {depth} below one at {before}")
+        if depth >= keys.DEEPEST:
+            raise packed.damaged(where, f"{depth} calls within each other")
+        before = depth
+    return tuple([(ModuleCall(path, kind, call), depth) for path, kind, call, depth in rows])
+
+
+def encode_values(calls: Sequence[CallRecord]) -> Dict[str, Any]:
+    """The values of the calls."""
+    names: Dict[str, int] = {}
+
+    def encoded(values: Values) -> Any:
+        if values is None:
+            return None
+        found: List[Any] = []
+        for at, (place, name, reason) in enumerate(values):
+            number = -1 if name is None else names.setdefault(name, len(names))
+            plain = reason is None and name is not None and place == _usual(at)
+            found.append(number if plain else [number, place, reason or ""])
+        return found
+
+    rows = [
+        None
+        if call.inputs is None and call.outputs is None
+        else [encoded(call.inputs), encoded(call.outputs)]
+        for call in calls
+    ]
+    return {"names": list(names), "calls": rows}
+
+
+@lru_cache(maxsize=64)
+def _usual(number: int) -> Tuple[str, ...]:
+    return (str(number),)
+
+
+def decode_values(calls: Calls, text: Any, where: str) -> Tuple[CallRecord, ...]:
+    """The calls with their values.
+
+    Args:
+        calls: of the same origin.
+        text: their values, packed; None where there are none.
+        where: whose they are, for errors.
+
+    Raises:
+        InvalidModelError: the values cannot be read, or the calls are too deep.
+    """
+    said: Any = (
+        {"names": [], "calls": [None] * len(calls)} if text is None else packed.load(text, where)
+    )
+    try:
+        names, rows = said["names"], said["calls"]
+        if len(rows) != len(calls) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"values of {len(rows)} calls, of {len(calls)}")
+        stacks, found = Stacks(), []
+        way: List[Any] = []
+        for (call, depth), row in zip(calls, rows):
+            del way[depth:]
+            way.append(stacks.grow(way[-1] if way else (), call))
+            took, gave = (None, None) if row is None else row
+            found.append(CallRecord(way[-1], _decoded(took, names), _decoded(gave, names)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise packed.damaged(where, f"{type(error).__name__}: {error}") from error
+    return tuple(found)
+
+
+def _decoded(values: Any, names: Sequence[str]) -> Values:
+    if values is None:
+        return None
+    found = []
+    for at, row in enumerate(values):
+        number, place, reason = (row, [str(at)], "") if type(row) is int else row
+        if type(number) is not int or not -1 <= number < len(names):
+            raise ValueError(f"there is no name {str(number)[:80]}")
+        if not all(isinstance(each, str) for each in (*place, reason)):
+            raise ValueError(f"{str(row)[:80]} is no value")
+        name = names[number] if number >= 0 else None
+        found.append(ValueRecord(tuple(place), name, reason or None))
+    return tuple(found)

@@ -1,0 +1,71 @@
+"""Which nodes of a graph compute something, and which only hand it on."""
+
+from typing import List
+
+from htp.matching.flat import Flat
+
+__all__ = ["LAYOUT", "MOVERS", "Work", "alike"]
+
+MOVERS = frozenset(
+    (
+        *("Cast", "CastLike", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose"),
+        *("Unsqueeze", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
+    )
+)
+"""Operators of ONNX whose first output holds the elements of their first input and no others:
+https://onnx.ai/onnx/operators/. That they compute nothing is what their definition says; a graph
+does not show it."""
+
+LAYOUT = MOVERS - {
+    "Cast",
+    "CastLike",
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+}
+"""Those that leave each element as it is."""
+
+_SIZES = frozenset(("Shape", "Size"))
+"""What they tell of a value is not computed from its elements."""
+
+
+class Work:
+    """What the nodes of one side do.
+
+    Attributes:
+        live: for each value whether it depends on the elements of an input of the graph.
+    """
+
+    def __init__(self, flat: Flat) -> None:
+        self._flat = flat
+        self.live = bytearray(len(flat.names))
+        for value in flat.entries:
+            self.live[value] = flat.names[value] not in flat.side.weights
+        for node in flat.order:
+            if self.source(node) >= 0 and flat.nodes[node].op not in _SIZES:
+                for value in flat.outputs[node]:
+                    if value >= 0:
+                        self.live[value] = 1
+
+    def source(self, node: int) -> int:
+        """The first value that a node reads and that depends on the graph's inputs; -1."""
+        live = self.live
+        return next((v for v in self._flat.inputs[node] if v >= 0 and live[v]), -1)
+
+    def moves(self, node: int) -> bool:
+        """Whether a node hands on the elements that it is given."""
+        return self._flat.nodes[node].op in MOVERS
+
+    def computes(self, node: int) -> bool:
+        """Whether a node computes new elements from those of the graph's inputs."""
+        return not self.moves(node) and self.source(node) >= 0
+
+    def computing(self, nodes: List[int]) -> List[int]:
+        """Those of some nodes that compute; where none does, those that work on live values."""
+        found = [node for node in nodes if self.computes(node)]
+        return found or [node for node in nodes if self.source(node) >= 0] or nodes
+
+
+def alike(new: str, old: str) -> bool:
+    """Whether an operator is of an old one's family, as its name tells: QLinearConv of Conv."""
+    return old.rpartition("::")[2] in new.rpartition("::")[2]
