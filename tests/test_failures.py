@@ -282,7 +282,10 @@ def test_nothing_of_a_failed_export_is_held(backend, inner):
     exports = (export_fails, listener_after)
     for export in exports:
         left(export, inner, backend)  # torch imports lazily, and fills caches
-    plain, heard = (left(export, inner, backend) for export in exports)
+    for _ in range(3):  # what earlier tests left may go meanwhile; what is held is held each time
+        plain, heard = (left(export, inner, backend) for export in exports)
+        if all(mine <= its for mine, its in zip(heard, plain)):
+            break
     assert all(mine <= its for mine, its in zip(heard, plain)), (heard, plain)
 
 
