@@ -15,6 +15,7 @@ from typing import Iterable, Iterator, List, Optional, Sequence
 from accuracy_chart import draw
 from accuracy_results import METHODS, Run, runs, share, totals
 from fingerprint import fingerprint, of_code, sentence, stale
+from written import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -91,23 +92,23 @@ def render(everything: Sequence[Run], code: str) -> str:
     newest = everything[-1].torch if everything else ""
     parts = [
         HEADER.format(sentence(code)),
-        _table(
+        markdown_table(
             ["torch", "backend", *ORACLES, "all wrong", "of this code"],
             ([*_oracles(run), of_code(run._asdict(), code)] for run in everything),
         ),
         COMPARISON,
-        _table(
+        markdown_table(
             ["torch", "backend", "architectures", "nodes", *_headings()],
             (line for run in everything for line in _comparison(run)),
         ),
         _in_words(everything),
         EACH.format(newest),
-        _table(
+        markdown_table(
             ["architecture", "backend", "nodes", *METHODS.values()],
             (line for run in everything if run.torch == newest for line in _each(run)),
         ),
         UNEXPORTABLE,
-        _table(["torch", "backend", "architecture", "reason"], _unexportable(everything)),
+        markdown_table(["torch", "backend", "architecture", "reason"], _unexportable(everything)),
     ]
     return "\n".join(parts)
 
@@ -200,11 +201,6 @@ def as_csv(everything: Iterable[Run]) -> str:
                     [run.torch, run.backend, subject, name, *(score[c] for c in counts)]
                 )
     return text.getvalue()
-
-
-def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    everything = [headings, ["---"] * len(headings), *lines]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in everything)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

@@ -9,7 +9,6 @@ values, which shares no code with the capture, for the nodes that it can decide.
 """
 
 import itertools
-import json
 import os
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from htp.annotated import subject_of  # noqa: E402
 from htp.annotating.joined import SOURCES, Source, annotated  # noqa: E402
 from htp.annotating.subject import METADATA, NODES  # noqa: E402
 from htp.testing.graph import document_order  # noqa: E402
+from written import as_json  # noqa: E402
 
 __all__ = ["main", "measured"]
 
@@ -132,7 +132,7 @@ def main(only: Sequence[str]) -> None:
     release = ".".join(result["torch"].split(".")[:2])
     path = ROOT / "tests" / "results" / "annotate" / f"torch{release}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(as_json(result, 3), encoding="utf-8")
     print(f"wrote {path}")
 
 

@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from accuracy_results import share
 from fingerprint import deliver, fingerprint, named_in, of_code, sentence
+from written import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,7 +88,7 @@ def render(results: Sequence[Result], code: str) -> str:
         (
             HEADER.format(sentence(code)),
             "\n",
-            _table(
+            markdown_table(
                 [
                     *("torch", "backend", "model given", "models", "nodes", *COUNTS),
                     *("by the oracle", "of this code"),
@@ -122,7 +123,7 @@ def _alone(result: Result) -> Iterator[str]:
         told = {name: _sum(models, f"{name}, model") for name in names}
         names = [name for name in names if told[name]["right"] or told[name]["wrong"]]
         yield f"\ntorch {result['torch']}, `{backend}`:\n\n"
-        yield _table(
+        yield markdown_table(
             ["source", *COUNTS, *(f"{name}, with the model" for name in COUNTS)],
             ([name, *_shares(models, name), *_shares(models, f"{name}, model")] for name in names),
         )
@@ -137,11 +138,6 @@ def _shares(models: Mapping[str, Any], way: str) -> List[str]:
 def _sum(models: Mapping[str, Any], way: str) -> Dict[str, int]:
     rows = [each["ways"][way] for each in models.values()]
     return {name: sum(row[name] for row in rows) for name in COUNTS}
-
-
-def _table(headings: Sequence[str], lines: Any) -> str:
-    everything = [headings, ["---"] * len(headings), *lines]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in everything)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from fingerprint import deliver, fingerprint, named_in, of_code, sentence
 from pins import CONSTRAINTS, Pins, library_pins
+from written import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -79,9 +80,9 @@ def render(table: Sequence[Row], code: str) -> str:
     parts = [
         HEADER,
         RECIPES,
-        _table(["package", "line", "call"], _recipes(table)),
+        markdown_table(["package", "line", "call"], _recipes(table)),
         RESULTS.format(sentence(code)),
-        _table(_HEADINGS, (line for row in table for line in _lines(row, code))),
+        markdown_table(_HEADINGS, (line for row in table for line in _lines(row, code))),
     ]
     return "\n".join(parts)
 
@@ -174,11 +175,6 @@ def _remarks(way: Way, path: str) -> str:
 
 def _code(text: str) -> str:
     return f"`{text}`".replace("|", "\\|")
-
-
-def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    everything = [headings, ["---"] * len(headings), *lines]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in everything)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import (
     Any,
     Dict,
-    Iterable,
     Iterator,
     List,
     Mapping,
@@ -29,6 +28,7 @@ from packaging.version import Version
 
 from fingerprint import deliver, fingerprint, named_in, of_code, sentence
 from pins import COMPANIONS, CONSTRAINTS, Pins, all_pins
+from written import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # last: where HTP is installed, that one is asked
@@ -95,11 +95,15 @@ def render(table: Sequence[Row], backends: Sequence[BackendSpec], code: str) -> 
     expected = list(_expected(table))
     parts = [
         HEADER.format(sentence(code)),
-        _table(_support_headings(backends), (_support(row, backends, code) for row in table)),
+        markdown_table(
+            _support_headings(backends), (_support(row, backends, code) for row in table)
+        ),
         COVERAGE,
-        _table(_COVERAGE_HEADINGS, _coverage(table, backends)),
+        markdown_table(_COVERAGE_HEADINGS, _coverage(table, backends)),
         EXPECTED,
-        _table(["torch", "backend", "case", "test", "reason"], expected) if expected else "None.\n",
+        markdown_table(["torch", "backend", "case", "test", "reason"], expected)
+        if expected
+        else "None.\n",
     ]
     return "\n".join(parts)
 
@@ -207,11 +211,6 @@ def _expected(table: Sequence[Row]) -> Iterator[List[str]]:
 
 _MOST_NAMED = 2
 """Tests of one case that are named; above, they are all that export it."""
-
-
-def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    everything = [headings, ["---"] * len(headings), *lines]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in everything)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from fingerprint import deliver, fingerprint, named_in, of_code, sentence
+from written import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -118,11 +119,17 @@ def render(results: Sequence[Result], code: str) -> str:
         chosen = [result for result in results if result["group"] == group]
         if chosen:
             models = sorted({result["model"] for result in chosen})
-            parts += [f"{title}\n\n{', '.join(models)}.\n", _table(HEADINGS, _by_tool(chosen))]
-    parts += ["## Each file\n", _table(FILES, _by_file(results, code))]
-    parts += [FAILING, _table(("tool", "file", "error"), _failures(results))]
-    parts += [DIFFERENT, _table(("tool", "files", "equal", "differs"), _differences(results))]
-    parts += ["## Versions\n", _table(("package", "versions"), _versions(results))]
+            parts += [
+                f"{title}\n\n{', '.join(models)}.\n",
+                markdown_table(HEADINGS, _by_tool(chosen)),
+            ]
+    parts += ["## Each file\n", markdown_table(FILES, _by_file(results, code))]
+    parts += [FAILING, markdown_table(("tool", "file", "error"), _failures(results))]
+    parts += [
+        DIFFERENT,
+        markdown_table(("tool", "files", "equal", "differs"), _differences(results)),
+    ]
+    parts += ["## Versions\n", markdown_table(("package", "versions"), _versions(results))]
     return "\n".join(parts)
 
 
@@ -231,11 +238,6 @@ def _versions(results: Iterable[Result]) -> Iterator[List[str]]:
 
 def _code(text: str) -> str:
     return "`" + text.replace("|", "\\|").replace("`", "'") + "`"
-
-
-def _table(headings: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    everything = [headings, ["---"] * len(headings), *lines]
-    return "".join("| " + " | ".join(cells) + " |\n" for cells in everything)
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:

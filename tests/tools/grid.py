@@ -33,6 +33,7 @@ from tools.by_markers import every_node, planted  # noqa: E402
 from tools.judging import by_name, judge, survived, truth, verdict  # noqa: E402
 from tools.renaming import renamed  # noqa: E402
 from tools.rewriters import TOOLS, preload  # noqa: E402
+from written import as_json  # noqa: E402
 
 MODELS = json.loads((HERE / "models.json").read_text("utf-8"))
 ORACLES = ("by_numbers.py", "by_markers.py", "running.py", "judging.py")
@@ -375,7 +376,7 @@ def main():
             options.output.mkdir(parents=True, exist_ok=True)
             written = options.output / f"{path.stem}.json"
             result = joined(result, written)
-            text = json.dumps(result, indent=1, sort_keys=True) + "\n"
+            text = as_json(result, 2)
             written.write_text(text, encoding="utf-8")
 
 
