@@ -297,6 +297,18 @@ def accuracy(session: nox.Session) -> None:
         session.run("python", str(ROOT / "tools" / "accuracy.py"))
 
 
+@nox.session(python=NEWEST_PYTHON)
+def planted(session: nox.Session) -> None:
+    """Faults in files of real architectures: which modules htp.verify names; minutes to an hour."""
+    with disposable(session):
+        zoo = [name for name in ("torchvision", "timm", "pillow") if name in PINS[-1].versions]
+        install(session, PINS[-1], *zoo, *nox.project.dependency_groups(GROUPS, "test"))
+        results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "verify"
+        script = ROOT / "tests" / "proving" / "grid.py"
+        session.chdir(session.create_tmp())
+        session.run("python", str(script), "-o", str(results), *session.posargs)
+
+
 def library_on(pins: Pins) -> None:
     """Define the session that exports by a real library on one torch release."""
     name = f"{pins.library}-torch{pins.release}"
@@ -421,6 +433,33 @@ def fuzz(session: nox.Session) -> None:
         )
 
 
+def extract_on(pins: Pins) -> None:
+    """Define the session that judges what is extracted, on one torch release."""
+
+    @nox.session(
+        name=f"extract-torch{pins.release}", python=interpreter(pins.python) or pins.python
+    )
+    def session_of_release(session: nox.Session) -> None:
+        with disposable(session):
+            zoo = [name for name in ("torchvision", "timm", "pillow") if name in pins.versions]
+            install(session, pins, *zoo, *nox.project.dependency_groups(GROUPS, "test"))
+            session.run("python", str(ROOT / "tools" / "extract_measure.py"), *session.posargs)
+
+    session_of_release.__doc__ = f"Every module call cut out and judged, on torch {pins.release}."
+
+
+for _pins in PINS:
+    if "torchvision" in _pins.versions:
+        extract_on(_pins)
+
+
+@nox.session
+def extract(session: nox.Session) -> None:
+    """Write docs/extract_results.md from the result files; ``-- --check``: whether it is stale."""
+    session.install("packaging")
+    session.run("python", "tools/extract_results_page.py", *session.posargs)
+
+
 MODULE_DB_ON = ("1.13", "2.4", "2.6", "2.9", "2.15")
 """Where torch's own database of modules is tried: both ends of what has one, and where torch's
 exporters changed."""
@@ -435,7 +474,7 @@ def modules_on(pins: Pins) -> None:
     def session_of_release(session: nox.Session) -> None:
         with disposable(session):
             test = nox.project.dependency_groups(GROUPS, "test")
-            install(session, pins, *test, "expecttest")  # which torch's database needs
+            install(session, pins, *test, "expecttest", "setuptools")  # torch's database needs both
             session.run(
                 *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-s"),
                 *("-m", "module_db", *session.posargs, str(ROOT / "tests" / "test_module_db.py")),

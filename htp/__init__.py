@@ -27,16 +27,25 @@ if TYPE_CHECKING:  # what __getattr__ fetches, for those who read types
     from htp.annotated import annotate
     from htp.carried import carry
     from htp.carry_report import CarryReport
+    from htp.comparing.diff import Diff, diff
     from htp.drop_in import tagging
     from htp.errors import (
         BackendUnavailableError,
         CaptureError,
+        ExtractionError,
         HTPError,
         InvalidModelError,
         UnknownModuleError,
         UnsupportedTorchError,
     )
     from htp.exported import Exported
+    from htp.profiling import Profile, profile
+    from htp.proving.bisect import Bisection, bisect
+    from htp.proving.overflow import Overflow, overflow
+    from htp.proving.ranking import Sensitivity
+    from htp.proving.sensitivity import sensitivity
+    from htp.proving.verification import Verification
+    from htp.proving.verify import verify
     from htp.scope import Coverage, Evidence, ModuleCall, Provenance, Sharing, Tag
     from htp.tagged import TaggedModel, load
     from htp.tree import ModuleTree
@@ -50,14 +59,16 @@ warn_of_strangers()
 # fmt: off
 __all__ = [
     # doing
-    "annotate", "export", "load", "carry", "tagging", "backend", "available_backends",
-    "register_backend",
+    "annotate", "export", "load", "carry", "tagging",
+    "bisect", "diff", "overflow", "profile", "sensitivity", "verify",
+    "backend", "available_backends", "register_backend",
     # values
-    "BackendInfo", "BackendSpec", "CarryReport", "Coverage", "Evidence", "Exported", "ModuleCall",
-    "ModuleTree", "Provenance", "Sharing", "Tag", "TaggedModel",
+    "BackendInfo", "BackendSpec", "Bisection", "CarryReport", "Coverage", "Diff", "Evidence",
+    "Exported", "ModuleCall", "ModuleTree", "Overflow", "Profile", "Provenance", "Sensitivity",
+    "Sharing", "Tag", "TaggedModel", "Verification",
     # errors
-    "BackendUnavailableError", "CaptureError", "HTPError", "InvalidModelError",
-    "UnknownModuleError", "UnsupportedTorchError",
+    "BackendUnavailableError", "CaptureError", "ExtractionError", "HTPError",
+    "InvalidModelError", "UnknownModuleError", "UnsupportedTorchError",
     "__version__",
 ]
 
@@ -65,7 +76,9 @@ __all__ = [
 
 _HOMES = (
     *("htp.errors", "htp.scope", "htp.tree", "htp.tagged", "htp.exported", "htp.carried"),
-    *("htp.carry_report", "htp.drop_in", "htp.annotated"),
+    *("htp.carry_report", "htp.drop_in", "htp.annotated", "htp.comparing.diff"),
+    *("htp.profiling", "htp.proving.verification", "htp.proving.verify", "htp.proving.bisect"),
+    *("htp.proving.overflow", "htp.proving.ranking", "htp.proving.sensitivity"),
 )
 """Where those names stand that are not here yet; the file that costs most comes last. They are
 fetched when they are first used, so that the import is cheap."""

@@ -1,7 +1,7 @@
 """``htp.annotate``: tags for a file that was exported without HTP."""
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from htp.annotating.joined import FLOW, SOURCES, Annotated, annotated
 from htp.annotating.model import Model, model_of
@@ -14,8 +14,8 @@ from htp.file.arrays import arrays
 from htp.file.document import bodies_of, parse, text_of
 from htp.file.model_file import ModelFile
 from htp.file.records import record_model
-from htp.graph.records import CallRecord, Capture
-from htp.scope import Coverage, Stack
+from htp.graph.records import CallRecord, Capture, GraphRecord
+from htp.scope import Coverage, Stack, Tag
 from htp.tagged import TaggedModel
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _written(opened: _Opened, found: Annotated) -> ModelFile:
     """The file with its tags, written as those of an export are."""
     _, file, content, outline, subject = opened
     subject.graph.parameters.update(parameters_of(subject))
-    calls = tuple(map(CallRecord, _calls([tag.stack for tag in found.tags])))
+    calls = tuple(map(CallRecord, _calls(_stacks(subject.graph, found.tags))))
     torch = text_of(outline.producer_version) if outline.producer_name == "pytorch" else ""
     places = [data.located(each, _folders(file)) for each in data.locations(outline)]
     written = encode.Written(content, outline, [each for each in places if each is not None])
@@ -201,6 +201,23 @@ def _written(opened: _Opened, found: Annotated) -> ModelFile:
     tagged = encode.with_tags(content, made, "annotate")
     tagged.folder, tagged.linked = file.folder, file.linked
     return tagged
+
+
+def _stacks(graph: GraphRecord, tags: Sequence[Tag]) -> List[Stack]:
+    """The stacks of the nodes in the order in which they ran.
+
+    First those of nodes that compute from what the graph is given: of the others, an exporter puts
+    some where they are read, and some before all that ran.
+    """
+    given = set(graph.inputs) - set(graph.initializers)
+    ran: List[Stack] = []
+    others: List[Stack] = []
+    for node, tag in zip(graph.walk(), tags):
+        computes = not given.isdisjoint(node.inputs)
+        if computes:
+            given.update(filter(None, node.outputs))
+        (ran if computes else others).append(tag.stack)
+    return [*ran, *others]
 
 
 def _calls(stacks: List[Stack]) -> List[Stack]:

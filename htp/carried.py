@@ -1,7 +1,7 @@
 """htp.carry: the tags of one file on what a tool made of it."""
 
 import os
-from typing import Any
+from typing import Any, Dict
 
 from htp import rewritten as rewriting
 from htp import sidecar
@@ -10,7 +10,7 @@ from htp.file.model_file import ModelFile
 from htp.skeletons import source_of_skeletons
 from htp.tagged import TaggedModel, load
 
-__all__ = ["carry"]
+__all__ = ["carry", "file_of", "renamed"]
 
 
 def carry(tagged: Any, rewritten: Any) -> TaggedModel:
@@ -31,7 +31,7 @@ def carry(tagged: Any, rewritten: Any) -> TaggedModel:
     Raises:
         InvalidModelError: one cannot be read, or the second was not made from the first.
     """
-    file = rewritten._file if isinstance(rewritten, TaggedModel) else sources.opened(rewritten)[0]
+    file = file_of(rewritten)
     made, report = rewriting.carried(_source(tagged, file), file)
     return TaggedModel(made, report=report)
 
@@ -42,3 +42,21 @@ def _source(tagged: Any, file: ModelFile) -> rewriting.Source:
         return source_of_skeletons(sidecar.read(tagged).origins, file)
     source = tagged if isinstance(tagged, TaggedModel) else load(tagged)
     return rewriting.source_of(source._told)
+
+
+def renamed(tagged: TaggedModel, rewritten: Any) -> Dict[str, str]:
+    """For each value of a tagged file that is still in a rewritten one, its name there.
+
+    Args:
+        tagged: the tagged file.
+        rewritten: as in ``carry``.
+
+    Raises:
+        InvalidModelError: as in ``carry``.
+    """
+    return rewriting.renamed(rewriting.source_of(tagged._told), file_of(rewritten))
+
+
+def file_of(f: Any) -> ModelFile:
+    """A file as it stands, whatever tags it has or is owed."""
+    return f._file if isinstance(f, TaggedModel) else sources.opened(f)[0]

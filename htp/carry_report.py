@@ -1,6 +1,6 @@
 """What became of the operations of a file that a tool rewrote, module by module."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Counter, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from htp.printable import printable
@@ -58,11 +58,13 @@ class CarryReport:
     Attributes:
         evidence: how many nodes were found in which way.
         coverage: how many are known in which way now.
-        modules: what became of each module's operations, in the order of the tagged file.
+        modules: what became of each module's operations, in the order of the forward pass; where
+            that is not known, in that of the tagged file's nodes.
         unresolved: the names of the nodes of which nothing is known; of one without a name, that
             of its first value.
         lost: how many operations of the tagged file, of which nothing was known, no node stands
             for.
+        nodes: the nodes of the rewritten file, in document order.
     """
 
     evidence: Mapping[Evidence, int]
@@ -70,14 +72,21 @@ class CarryReport:
     modules: Tuple[ModuleChanges, ...]
     unresolved: Tuple[str, ...] = ()
     lost: int = 0
+    nodes: Tuple[CarriedNode, ...] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, before: Sequence[Optional[Tag]], now: Sequence["CarriedNode"]) -> "CarryReport":
+    def of(
+        cls,
+        before: Sequence[Optional[Tag]],
+        now: Sequence["CarriedNode"],
+        calls: Sequence[ModuleCall] = (),
+    ) -> "CarryReport":
         """Count.
 
         Args:
             before: the tags of the tagged graph, None for what is no part of the model.
             now: the nodes of the rewritten one.
+            calls: those of the forward pass in their order, as far as they are known.
         """
         rows: Dict[ModuleCall, Dict[str, int]] = {}
         for tag in filter(None, before):
@@ -91,12 +100,14 @@ class CarryReport:
             rows[tag.owner]["lost"] += 1
         unknown = rows.pop(UNKNOWN.owner, {"lost": 0})
         evidence = Counter(node.tag.evidence for node in now if node.tag.evidence)
+        ordered = {call: rows[call] for call in (*calls, *rows) if call in rows}
         return cls(
             {each: evidence[each] for each in Evidence if evidence[each]},
             Coverage.of(node.tag for node in now),
-            tuple(ModuleChanges(call, **counts) for call, counts in rows.items()),
+            tuple(ModuleChanges(call, **counts) for call, counts in ordered.items()),
             tuple(node.name for node in now if not node.tag.stack),
             unknown["lost"],
+            tuple(now),
         )
 
     def to_json(self) -> Dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Iterable, Optional
 __all__ = [
     "BackendUnavailableError",
     "CaptureError",
+    "ExtractionError",
     "HTPError",
     "InvalidModelError",
     "UnknownModuleError",
@@ -56,6 +57,31 @@ class CaptureError(HTPError):
 
     def __init__(self, message: str, hint: Optional[str] = None, *, asked: bool = False) -> None:
         self.asked = asked
+        super().__init__(message, hint)
+
+
+class ExtractionError(HTPError):
+    """A module cannot be cut out of a file: what would be left is not the module.
+
+    Args:
+        message: as of every error of HTP's.
+        hint: likewise.
+        reason: why, in one word: ``none`` (no node is its own), ``fused``, ``folded``, ``unread``,
+            ``rewritten``, ``body``, ``function``, ``cut`` (the file is itself a part that holds
+            only some of it), ``type`` (of a value that it reads no type is known).
+        ancestor: the smallest module call around it that can be cut out, as ``path`` or
+            ``path@call``; None where there is none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        hint: Optional[str] = None,
+        *,
+        reason: str = "",
+        ancestor: Optional[str] = None,
+    ) -> None:
+        self.reason, self.ancestor = reason, ancestor
         super().__init__(message, hint)
 
 

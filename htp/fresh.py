@@ -47,6 +47,7 @@ class Part(NamedTuple):
         tags: of every node of the file as it is now, ``UNKNOWN`` for those of other origins.
         renamed: for each value that is still there how it is called now.
         parameters: what each initializer was made from.
+        calls: the module calls that it holds; None where that follows from the tags.
     """
 
     old: Origin
@@ -54,6 +55,7 @@ class Part(NamedTuple):
     tags: Sequence[Tag]
     renamed: Mapping[str, str]
     parameters: Mapping[str, Names]
+    calls: Optional[Sequence[CallRecord]] = None
 
 
 def made_up(tags: Sequence[Tag]) -> Origin:
@@ -80,7 +82,8 @@ def fresh(part: Part, plain: ModelFile) -> Fresh:
         plain: the file without anything of HTP's.
     """
     old, outline = part.old, plain.outline
-    calls = _values_now(_calls_left(part), part.renamed)
+    told = part.calls
+    calls = _values_now(_calls_left(part), part.renamed) if told is None else list(told)
     graph: Optional[Skeleton] = None
     if old.has_skeleton or old.schema != origins.SCHEMA:  # else it was not wanted
         graph = _skeleton(part, plain, calls)

@@ -24,7 +24,7 @@ from htp.graph.used import aligned, used
 from htp.matching import Matched, Side, match
 from htp.scope import UNKNOWN, Evidence, Stack, Tag
 
-__all__ = ["Source", "carried", "renewed", "source_of"]
+__all__ = ["Source", "carried", "renamed", "renewed", "source_of"]
 
 
 class Source(NamedTuple):
@@ -80,8 +80,24 @@ def carried(source: Source, file: ModelFile) -> Tuple[ModelFile, CarryReport]:
     Raises:
         InvalidModelError: it was made from something else.
     """
-    survived = [tag if is_tagged(node) else None for node, tag in file.seen()]
     plain = _plain(file)
+    record, matched = _matched(source, file, plain)
+    made = _tagged(plain, _entries(source, plain, record, matched))
+    return made, _report(source, record, matched)
+
+
+def renamed(source: Source, file: ModelFile) -> Dict[str, str]:
+    """For each value of the tagged graph that is still there, its name in the rewritten file.
+
+    Raises:
+        InvalidModelError: it was made from something else.
+    """
+    record, matched = _matched(source, file, _plain(file))
+    return _renamed(source.side, record, matched)
+
+
+def _matched(source: Source, file: ModelFile, plain: ModelFile) -> Tuple[GraphRecord, Matched]:
+    survived = [tag if is_tagged(node) else None for node, tag in file.seen()]
     record, weights = _record(plain), plain.weights()
     add_attributes(record, plain.outline, weights)
     matched = match(source.side, Side(record, aligned(record, survived), weights))
@@ -90,8 +106,7 @@ def carried(source: Source, file: ModelFile) -> Tuple[ModelFile, CarryReport]:
             f"The rewritten file was not made from the tagged one: {matched.stranger}.",
             "give the tagged file that it was made from.",
         )
-    made = _tagged(plain, _entries(source, plain, record, matched))
-    return made, _report(source, record, matched)
+    return record, matched
 
 
 def _report(source: Source, record: GraphRecord, matched: Matched) -> CarryReport:
@@ -102,7 +117,8 @@ def _report(source: Source, record: GraphRecord, matched: Matched) -> CarryRepor
         CarriedNode(node.name or next(filter(None, node.outputs), ""), tag, str(change), old)
         for node, tag, change, old in used(record, rows)
     ]
-    return CarryReport.of(before, now)
+    calls = [call for origin in source.origins.values() for call, _ in origin.calls]
+    return CarryReport.of(before, now, calls)
 
 
 def renewed(source: Source, file: ModelFile) -> ModelFile:
@@ -174,17 +190,34 @@ _SURE = (Evidence.KEPT, Evidence.STRUCTURE, None)
 
 
 def _renamed(old: Side, new: GraphRecord, matched: Matched) -> Dict[str, str]:
-    """For each value of the tagged graph that is still there, its name in the rewritten one."""
+    """For each value of the tagged graph that is still there, its name in the rewritten one.
+
+    What stands for several operations has one of their values if it has its name, too:
+
+        Conv -> c -> BatchNormalization -> b        Conv -> b        c is gone, b is b
+    """
     nodes = list(old.graph.walk())
     given = {*new.inputs, *new.initializers}
     found = {name: name for name in (*old.graph.inputs, *old.graph.initializers) if name in given}
     for node, tag, places in zip(new.walk(), matched.tags, matched.stands_for):
         if len(places) == 1 and tag.evidence in _SURE:
-            before = nodes[places[0]].outputs
-            if len(before) == len(node.outputs):
-                found.update(zip(before, node.outputs))
+            before = nodes[places[0]]
+            if len(before.outputs) == len(node.outputs) and _is_same(before, node, tag, found):
+                found.update(zip(before.outputs, node.outputs))
+        made = {name for at in places for name in nodes[at].outputs}
+        found.update((name, name) for name in node.outputs if name in made)
     found.pop("", None)
     return found
+
+
+def _is_same(old: NodeRecord, new: NodeRecord, tag: Tag, found: Mapping[str, str]) -> bool:
+    """Whether a node computes what it did: one that kept its tag may work on other values now.
+
+    MatMul -> a -> Reshape -> b        QLinearMatMul -> a_quantized -> Reshape -> b_quantized
+    """
+    if tag.evidence is Evidence.STRUCTURE or old.outputs == new.outputs:
+        return True
+    return [found.get(name, name) for name in old.inputs] == new.inputs
 
 
 def _tagged(plain: ModelFile, entries: Made) -> ModelFile:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import onnx
 
     from htp.carry_report import CarryReport
+    from htp.use.extracting.report import Extraction
 
 __all__ = ["TaggedModel", "load"]
 
@@ -54,10 +55,13 @@ class TaggedModel(Verbs):
         owed: what to call the file if tags are missing in it that its own origin still tells. They
             are carried when tags are first asked for, and a warning says so.
         report: how tags were carried onto it already.
+        extraction: what was cut out, of a part.
 
     Attributes:
         program: what ``torch.onnx.export`` returned: an ``ONNXProgram`` or None. It holds the
             weights of the model that was exported; set it to None to let them go.
+        extraction: of a part that was cut out: what it takes and gives, and what of that is not the
+            module's own; None of any other model.
     """
 
     def __init__(
@@ -66,11 +70,13 @@ class TaggedModel(Verbs):
         program: Any = None,
         owed: Optional[str] = None,
         report: "Optional[CarryReport]" = None,
+        extraction: "Optional[Extraction]" = None,
     ) -> None:
         self._file = file
         self.program = program
         self._owed = owed
         self._report = report
+        self.extraction = extraction
 
     def _settle(self) -> None:
         """Carry the tags that the file is owed."""
@@ -88,7 +94,13 @@ class TaggedModel(Verbs):
         return self._file
 
     def __copy__(self) -> "TaggedModel":
-        return TaggedModel(self._file.copy(), self.program, self._owed, self._report)
+        made = (self.program, self._owed, self._report, self.extraction)
+        copied = TaggedModel(self._file.copy(), *made)
+        copied.functions = self.functions
+        return copied
+
+    def _part(self, file: ModelFile, extraction: "Optional[Extraction]" = None) -> "TaggedModel":
+        return TaggedModel(file, extraction=extraction)
 
     def __getstate__(self) -> Dict[str, Any]:
         return {**vars(self), "program": None}

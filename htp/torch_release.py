@@ -19,6 +19,7 @@ __all__ = [
     "NEWEST_TESTED",
     "OLDEST",
     "ONNX_SINCE",
+    "PRINTS_WHAT_IT_WAS_BUILDING",
     "RELEASE",
     "TORCH",
     "TRACED_LINES_ARE_RIGHT",
@@ -107,3 +108,9 @@ TRACED_LINES_ARE_RIGHT: Final = (
 """The lines of Python that a TorchScript trace writes down are those that ran. Older releases take
 the place in the code for one in bytes, which it is no longer since Python 3.10, and are lines off:
 https://github.com/pytorch/pytorch/blob/v2.0.0/torch/csrc/utils/pythoncapi_compat.h#L227"""
+
+PRINTS_WHAT_IT_WAS_BUILDING: Final[bool] = RELEASE is not None and Version("2.15") <= RELEASE
+"""Whether torch prints, where a conversion to ONNX fails, the graph that it was building. It means
+to in every release, but catches C++'s ``std::runtime_error`` only, which a Python error was none of
+in the releases that were tried, up to 2.9:
+https://github.com/pytorch/pytorch/blob/v2.4.1/torch/csrc/jit/passes/onnx.cpp"""

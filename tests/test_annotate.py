@@ -280,3 +280,21 @@ def test_tensors_that_hold_something_else_than_they_say():
     outside.data_location = TensorProto.EXTERNAL
     outside.external_data.add(key="location", value="/etc/passwd")
     assert htp.annotate(model_of(nodes, [bad, outside]), Other()).coverage.inferred == 1
+
+
+class Normed(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norms = torch.nn.Sequential(*(torch.nn.LayerNorm(4) for _ in range(3)))
+
+    def forward(self, x):
+        return self.norms(x)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_calls_stand_in_the_order_in_which_they_ran(backend):
+    """Torch writes one of equal parameters, and copies of it for the others before all else."""
+    tagged = htp.export(Normed().eval(), (torch.ones(2, 4),), backend=backend)
+    (origin,) = htp.annotate(tagged.strip().model, Normed().eval()).origins
+    ran = [call.path for call, _ in origin.calls if call.path.startswith("norms.")]
+    assert ran == ["norms.0", "norms.1", "norms.2"]

@@ -11,7 +11,9 @@ import torch
 from torch import nn
 
 import htp
+from htp.carry_report import CarriedNode, CarryReport
 from htp.cli.demo_model import example
+from htp.scope import ModuleCall, Provenance, Tag
 from htp.testing.models.table import case
 from htp.testing.noise import LET_TORCH_WARN
 
@@ -306,6 +308,16 @@ def test_the_report(transformer):
     assert sum(row.added for row in report.modules) == 1
     assert json.loads(json.dumps(counts)) == counts
     assert "lost" in str(report).splitlines()[0]
+
+
+def test_the_report_lists_modules_in_the_order_of_the_forward_pass():
+    """A graph's nodes stand in another one: constants first, for example."""
+    calls = [ModuleCall("", "Net", 0), ModuleCall("a", "A", 0), ModuleCall("b", "B", 0)]
+    tags = [Tag((calls[0], call), Provenance.CAPTURED) for call in (calls[2], calls[1])]
+    now = [CarriedNode(tag.path, tag, "kept", (at,)) for at, tag in enumerate(tags)]
+    report = CarryReport.of(tags, now, calls)
+    assert [row.call for row in report.modules] == calls[1:]
+    assert [row.call for row in CarryReport.of(tags, now).modules] == [calls[2], calls[1]]
 
 
 def test_a_model_that_was_not_carried_has_no_report(transformer):

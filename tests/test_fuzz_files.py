@@ -18,7 +18,10 @@ import pytest
 import htp
 from htp.cli import main
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*was tagged by HTP")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*was tagged by HTP"),
+    pytest.mark.filterwarnings("ignore:All nodes have tags, but whether those still fit"),
+]
 
 COUNT = int(os.environ.get("HTP_FUZZ_FILES", "160"))
 BATCH = 40
@@ -117,6 +120,9 @@ def operations(path, out, in_words):
     yield everything(lambda tagged: tagged.save(target))
     yield everything(lambda tagged: tagged.save(path))
     yield everything(lambda tagged: htp.load(tagged.model).save(io.BytesIO()))
+    yield everything(lambda tagged: htp.diff(tagged, KINDS["torchscript"]).to_json())
+    yield everything(lambda tagged: str(htp.diff(KINDS["external data"], tagged)))
+    yield everything(lambda tagged: tagged.as_functions("*", "block").save(target))
     if in_words:
         yield command("tree", path)
         yield command("tree", path, "--calls", "--json")

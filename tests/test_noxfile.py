@@ -99,7 +99,7 @@ def test_the_other_sessions(sessions):
     assert others == {
         *("tests", "lint", "typing", "matrix", "bench", "demo"),
         *("accuracy", "fuzz", "fuzz-files", "bench-reading", "libraries", "annotate"),
-        *("tools", "tools-optimum", "propagation"),
+        *("tools", "tools-optimum", "propagation", "planted", "extract"),
     }
 
 

@@ -13,6 +13,8 @@ NAMES = [
     *("TaggedModel", "UnknownModuleError", "UnsupportedTorchError", "__version__", "backend"),
     *("Sharing", "available_backends", "export", "load", "register_backend"),
     *("Exported", "annotate", "tagging", "carry", "CarryReport", "Evidence"),
+    *("Profile", "profile", "Verification", "verify", "Diff", "diff", "ExtractionError"),
+    *("Bisection", "bisect", "Overflow", "overflow", "Sensitivity", "sensitivity"),
 ]
 
 SIGNATURES = {
@@ -22,7 +24,11 @@ SIGNATURES = {
     "annotate": "(f, model=None)",
     "load": "(f)",
     "carry": "(tagged, rewritten)",
+    "profile": "(tagged, inputs=None, *, runs=10, warmup=1, session_options=None, providers=None, "
+    "shapes=None, placement=False, report=None)",
+    "diff": "(a, b)",
     "tagging": "(backend=None, origin=True, root='')",
+    "verify": "(model, args=(), tagged=None, kwargs=None, *, level='all', atol=None, rtol=None)",
     "Exported": "(model, path, exporter, backend=None, coverage=None, nodes=None, reason=None)",
     "available_backends": "()",
     "register_backend": "(spec)",
@@ -35,8 +41,11 @@ SIGNATURES = {
     "TaggedModel.tag": "(self, name)",
     "TaggedModel.find": "(self, pattern, op_type=None)",
     "TaggedModel.select": "(self, *patterns, op_type=None, type=None, without=())",
+    "TaggedModel.as_functions": "(self, *patterns)",
     "TaggedModel.boundary": "(self, path, call=0)",
     "TaggedModel.cost": "(self, shapes=None)",
+    "TaggedModel.extract": "(self, *paths, call=0, first=None, last=None, without=())",
+    "TaggedModel.split": "(self, at, call=0)",
     "TaggedModel.tree": "(self)",
     "TaggedModel.parameters": "(self)",
     "TaggedModel.save": "(self, f)",
@@ -48,9 +57,9 @@ MEMBERS = {
         *("backend", "coverage", "exporter", "model", "nodes", "path", "reason", "tagged"),
     ],
     "TaggedModel": [
-        *("backend", "boundary", "carried", "cost", "coverage", "find", "model", "nodes"),
-        *("origins", "parameters", "save", "schema", "select"),
-        *("strip", "tag", "torch", "tree"),
+        *("as_functions", "backend", "boundary", "carried", "cost", "coverage", "extract"),
+        *("find", "functions", "model", "nodes", "origins", "parameters", "save", "schema"),
+        *("select", "split", "strip", "tag", "torch", "tree"),
     ],
     "Tag": [
         "call",

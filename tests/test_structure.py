@@ -23,7 +23,8 @@ ROOMS = {
     # parses, calls, prints
     "htp.cli": (
         *("htp", "htp.export", "htp.drop_in", "htp.turns", "htp.exported", "htp.registry"),
-        *("htp.annotated", "htp.carried", "htp.carry_report", "htp.sidecar"),
+        *("htp.annotated", "htp.carried", "htp.carry_report", "htp.comparing", "htp.profiling"),
+        *("htp.proving", "htp.running", "htp.sidecar"),
         *("htp.arguments.options", "htp.tagged", "htp.use", "htp.tree", "htp.file", "htp.graph"),
         *LEAVES,
     ),
@@ -39,13 +40,26 @@ ROOMS = {
     # the door: names, nothing else
     "htp": (
         *("htp.export", "htp.drop_in", "htp.exported", "htp.registry", "htp.neighbours"),
-        *("htp.annotated", "htp.carried", "htp.carry_report", "htp.tagged", "htp.tree", *LEAVES),
+        *("htp.annotated", "htp.carried", "htp.carry_report", "htp.comparing.diff"),
+        *("htp.profiling", "htp.proving", "htp.tagged", "htp.tree", *LEAVES),
+    ),
+    # runs files beside PyTorch or each other, and tells which module is to blame
+    "htp.proving": (
+        *("htp.carried", "htp.tagged", "htp.running", "htp.use", "htp.file", "htp.graph"),
+        *("htp.backends.common", *LEAVES),
+    ),
+    # how long each module takes: a runtime's profile, joined to what the runtime made of a file
+    "htp.profiling": (
+        *("htp.tagged", "htp.carry_report", "htp.rewritten", "htp.matching", "htp.running"),
+        *("htp.use", "htp.file", "htp.graph", *LEAVES),
     ),
     # tags onto what a tool made of a file
     "htp.carried": (
         *("htp.tagged", "htp.sidecar", "htp.skeletons", "htp.rewritten", "htp.file"),
         *LEAVES,
     ),
+    # what differs between two files: graphs of its own, so that no rule of the matching hides it
+    "htp.comparing": ("htp.tagged", "htp.file", *LEAVES),
     # select, listen, complete, write: it knows every room on that way, and no backend by name
     "htp.export": (
         *("htp.arguments", "htp.turns", "htp.exported", "htp.failures", "htp.registry"),
@@ -92,8 +106,10 @@ ROOMS = {
     ),
     # the origin in a file beside the model
     "htp.sidecar": ("htp.skeletons", "htp.fresh", "htp.file", "htp.graph", *LEAVES),
+    # a file in onnxruntime: sessions, samples, values inside
+    "htp.running": ("htp.use.types", "htp.file", *LEAVES),
     # what its methods call: each reads one file, and knows no TaggedModel
-    "htp.use": ("htp.tree", "htp.pattern", "htp.file", "htp.graph", *LEAVES),
+    "htp.use": ("htp.tree", "htp.pattern", "htp.fresh", "htp.file", "htp.graph", *LEAVES),
     # what tags a rewritten file is owed by its own origin
     "htp.owed": (
         "htp.skeletons",
@@ -137,6 +153,7 @@ TORCH = {
     "htp.annotating.model": "it looks at the model's parameters",
     "htp.annotating.modules": "it tells lists of modules from those that are called",
     "htp.backends": "they listen to its exporters",
+    "htp.proving": "it runs the model beside the file",
     "htp.arguments": "it calls its exporters",
     "htp.testing": "the suite's models are made of it",
     "htp.cli.demo_model": "the demo's model is made of it",

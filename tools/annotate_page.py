@@ -70,13 +70,12 @@ BUILDER = """\
 
 ## A file that no exporter of torch's wrote
 
-onnxruntime-genai 0.18.0 builds files from weights, by code of its own. Its builder was run on a
-Llama of two layers with random weights (33 nodes). Without a model 31 nodes get the path that the
-builder's names tell (`model.layers.0.attn.o_proj`), which are not all those of the model. With
-the model 18 nodes are known by names that the model has as well and 2 by the contents of their
-weights (`/model/layers.0/attn/o_proj/MatMul` is `model.layers.0.self_attn.o_proj`); 13 stay
-unknown: the mask that the builder adds, the fused attention, the projections of query, key and
-value that it joined into one, and the last normalisation, whose weight is all ones.
+onnxruntime-genai builds files from weights, by code of its own. Without a model its nodes get the
+path that the builder's names tell (`model.layers.0.attn.o_proj`), which are not all those of the
+model. With the model, a node is known by a name that the model has as well, or by the contents of
+its weights (`/model/layers.0/attn/o_proj/MatMul` of a Llama is `model.layers.0.self_attn.o_proj`);
+unknown stay what the builder adds (the mask), what it joined into one (the fused attention, the
+projections of query, key and value), and weights that are alike (a normalisation's ones).
 """
 
 Result = Mapping[str, Any]

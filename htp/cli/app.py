@@ -8,20 +8,27 @@ import click
 
 from htp import registry, torch_release, version
 from htp.cli.annotate import annotate
+from htp.cli.bisect import bisect
 from htp.cli.boundary import boundary
 from htp.cli.carry import carry
 from htp.cli.commands import Commands
 from htp.cli.cost import COST, SHAPE, SORT, show_cost
+from htp.cli.diff import diff
 from htp.cli.doctor import examine, print_report
+from htp.cli.extract import extract
 from htp.cli.found import found
+from htp.cli.functions import functions
 from htp.cli.options import AS_JSON, BACKEND, MODEL, NO_ORIGIN, OPSET, ROOT
+from htp.cli.profile import profile
 from htp.cli.progress import quiet_torch, working
 from htp.cli.run import run_command
 from htp.cli.select import select
+from htp.cli.sensitivity import sensitivity
 from htp.cli.source import export_arguments
 from htp.cli.terminal import print_json, remark, say, size_of
 from htp.cli.tree import as_json as tree_json
 from htp.cli.tree import coverage_pieces, print_tree, rows
+from htp.cli.verify import verify
 from htp.export import export as htp_export
 from htp.exported import Wishes
 from htp.file.store import Destination
@@ -242,13 +249,6 @@ def nodes(model: str, pattern: Optional[str], op_types: Tuple[str, ...], as_json
         remark(f"The last {len(lost)} of {len(known) + len(lost)} have no known owner.")
 
 
-app.add_command(select)
-app.add_command(boundary)
-
-
-app.add_command(annotate)
-
-
 @app.command(short_help="Remove the tags from a file.")
 @MODEL
 @click.option("-o", "--output", metavar="FILE", help="The .onnx file to write.")
@@ -293,4 +293,8 @@ def demo(output: Optional[str], backend: Optional[str]) -> None:
         say(f"Wrote {output}; try: htp nodes {output} 'encoder.layer.0.*'")
 
 
-app.add_command(carry)
+for _command in (
+    *(annotate, bisect, boundary, carry, diff, extract, functions, profile, select),
+    *(sensitivity, verify),
+):
+    app.add_command(_command)

@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any, Iterator, Optional
 
 import click
 
@@ -51,6 +51,11 @@ class Commands(click.Group):
                 remark(line)
             status = error.exit_code
         sys.exit(status if isinstance(status, int) else 0)
+
+    def add_command(self, cmd: click.Command, name: Optional[str] = None) -> None:
+        """Add a command; of its help the examples keep their lines, which a raw text marks."""
+        cmd.help = cmd.help and cmd.help.replace("\\b\n", "\b\n")
+        super().add_command(cmd, name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; ``htp --traceback`` lets errors through as Python shows them."""

@@ -11,7 +11,7 @@ from htp.errors import HTPError
 from htp.tagged import TaggedModel
 from htp.use.cost import Cost, Figures
 
-__all__ = ["COST", "SHAPE", "SORT", "show_cost"]
+__all__ = ["COST", "SHAPE", "SORT", "lengths_of", "show_cost"]
 
 COST = click.option("--cost", "with_cost", is_flag=True, help="Show what each module costs.")
 SORT = click.option(
@@ -23,7 +23,7 @@ SHAPE = click.option(
     *("--shape", "shapes"),
     metavar="AXIS=N",
     multiple=True,
-    help="With --cost: how long a dynamic axis is, as in batch=1; or an input, tokens=1x128.",
+    help="How long a dynamic axis is, as in batch=1; or an input, tokens=1x128.",
 )
 
 
@@ -45,7 +45,7 @@ def show_cost(
         shapes: ``AXIS=N`` each.
         as_json: print JSON.
     """
-    cost = tagged.cost(dict(map(_shape, shapes)))
+    cost = tagged.cost(lengths_of(shapes))
     if as_json:
         print_json(_json(cost, depth, sort))
         return
@@ -61,6 +61,11 @@ def show_cost(
         for row in _all(top):
             row.children.sort(key=lambda each: -getattr(figures[id(each)], sort))
     _print(cost, top, figures)
+
+
+def lengths_of(shapes: Sequence[str]) -> Dict[str, Union[int, List[int]]]:
+    """The lengths that ``--shape`` says."""
+    return dict(map(_shape, shapes))
 
 
 def _shape(text: str) -> Tuple[str, Union[int, List[int]]]:

@@ -28,7 +28,7 @@ from htp.file.paths import kind_of, opened
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Plan", "located", "locations", "plan"]
+__all__ = ["Plan", "located", "locations", "plan", "tensors"]
 
 _TENSOR, _GRAPH, _SPARSE = (4, 9), (5, 10), (11, 12)
 """The types of an attribute that holds one or several of these; 0, undefined, may hold any."""
@@ -65,7 +65,7 @@ def locations(model: "onnx.ModelProto") -> List[str]:
     """
     found = dict.fromkeys(
         entry.value
-        for tensor in _tensors(model)
+        for tensor in tensors(model)
         for entry in tensor.external_data
         if entry.key == "location"
     )
@@ -75,7 +75,7 @@ def locations(model: "onnx.ModelProto") -> List[str]:
     return list(found)
 
 
-def _tensors(model: "onnx.ModelProto") -> Iterator[Any]:
+def tensors(model: "onnx.ModelProto") -> Iterator[Any]:
     """Every tensor: of graphs, nested ones and functions included, and of attributes."""
     pending: List[Any] = [model.graph, *model.functions]
     for info in model.training_info:

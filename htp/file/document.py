@@ -9,7 +9,8 @@ if TYPE_CHECKING:
 
 # fmt: off
 __all__ = [
-    "bodies_of", "graphs_of", "holds_graph", "nodes_of", "parse", "serialised", "text_of", "walk",
+    "bodies_of", "called", "graphs_of", "holds_graph", "nodes_of", "parse", "serialised", "text_of",
+    "walk",
 ]
 # fmt: on
 
@@ -71,20 +72,25 @@ def nodes_of(model: "onnx.ModelProto") -> Iterator["onnx.NodeProto"]:
 
     A function that nothing calls (torch 2.5 writes two into every file) is no part of the model.
     """
-    called: Set[Tuple[str, str]] = set()
-    if model.functions:
-        bodies: Dict[Tuple[str, str], List[onnx.FunctionProto]] = {}
-        for function in model.functions:
-            bodies.setdefault((function.domain, function.name), []).append(function)
-        pending: List[Iterable[onnx.NodeProto]] = [model.graph.node]
-        while pending:
-            new = {(node.domain, node.op_type) for node in walk(pending.pop())} - called
-            called |= new
-            pending += [body.node for name in new for body in bodies.get(name, ())]
     yield from walk(model.graph.node)
+    for function in called(model):
+        yield from walk(function.node)
+
+
+def called(model: "onnx.ModelProto") -> "List[onnx.FunctionProto]":
+    """The functions that nodes of the graph call, or nodes of functions that are called."""
+    if not model.functions:
+        return []
+    bodies: Dict[Tuple[str, str], List[onnx.FunctionProto]] = {}
     for function in model.functions:
-        if (function.domain, function.name) in called:
-            yield from walk(function.node)
+        bodies.setdefault((function.domain, function.name), []).append(function)
+    found: Set[Tuple[str, str]] = set()
+    pending: List[Iterable[onnx.NodeProto]] = [model.graph.node]
+    while pending:
+        new = {(node.domain, node.op_type) for node in walk(pending.pop())} - found
+        found |= new
+        pending += [body.node for name in new for body in bodies.get(name, ())]
+    return [each for each in model.functions if (each.domain, each.name) in found]
 
 
 def walk(nodes: Iterable["onnx.NodeProto"]) -> Iterator["onnx.NodeProto"]:

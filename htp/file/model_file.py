@@ -32,6 +32,9 @@ class ModelFile:
         proto: the parsed model, in the place of both.
         folder: where its data files lie; None when there is none.
         linked: the folder of the file that its name links to, where that is another.
+
+    Attributes:
+        aside: what others found out about it and keep here, each with the ``as_read`` of then.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class ModelFile:
         self._is_whole = False
         """Whether there was nothing to leave out of the outline: it is the model."""
         self._seal = ""
+        self.aside: Dict[str, Any] = {}
         self._proto = proto
         self._tags = TagTable()
         self._origins: Tuple[Props, Sequence[origin.Origin]] = ((), ())
@@ -80,6 +84,11 @@ class ModelFile:
         return None if light is whole else light
 
     @property
+    def as_read(self) -> Optional[Sequence[wire.Chunk]]:
+        """The same pieces as long as nobody can have changed anything; None once it is parsed."""
+        return self._chunks if self._proto is None else None
+
+    @property
     def chunks(self) -> Sequence[wire.Chunk]:
         """The model's bytes as they are now, in pieces."""
         return self._chunks if self._proto is None else [serialised(self._proto)]
@@ -101,7 +110,7 @@ class ModelFile:
     def copy(self) -> "ModelFile":
         """Another of the same content: one that is stripped leaves the other as it is."""
         other = ModelFile()
-        other.__dict__.update(self.__dict__, _tags=TagTable())
+        other.__dict__.update(self.__dict__, _tags=TagTable(), aside={})
         if self._is_whole:  # it may become the model of one of them
             other._outline, other._is_whole = None, False
         return other
@@ -157,12 +166,21 @@ class ModelFile:
         ((_, tag),) = self._tags.read([node], not self.origins or self.is_bare)
         return tag
 
+    @property
+    def left_out(self) -> Tuple[Optional[bytes], Sequence[str]]:
+        """Where the contents are that ``outline`` has not.
+
+        Returns:
+            The model's bytes, None where nothing is left out; and the folders of its data files.
+        """
+        self.outline  # noqa: B018 - it tells whether there is anything to leave out
+        data = None if self._proto is not None or self._is_whole else wire.join(self._chunks)
+        return data, [each for each in (self.folder, self.linked) if each is not None]
+
     def weights(self) -> Dict[str, Weight]:
         """Its weights by name. No more than a sample of them is read, here or in data files."""
-        outline = self.outline
-        data = None if self._proto is not None or self._is_whole else wire.join(self._chunks)
-        folders = [each for each in (self.folder, self.linked) if each is not None]
-        return weights_of(tensors_of(outline), data, inside(folders))
+        data, folders = self.left_out
+        return weights_of(tensors_of(self.outline), data, inside(folders))
 
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """What each initializer that says so was made from."""

@@ -64,7 +64,7 @@ def _take(state: State, node: int) -> None:
             if same and not _is_second(state, node, maker[0]):
                 _match(state, node, maker[0])
                 return
-            maker = _above(state.old, maker[0])
+            maker = state.old.above(maker[0])
 
 
 def _is_second(state: State, node: int, old: int) -> bool:
@@ -84,14 +84,6 @@ _ABSORBED = 1
 
 def _maker(flat: Flat, value: int) -> Optional[Reader]:
     return flat.maker[value] if value >= 0 else None
-
-
-def _above(flat: Flat, node: int) -> Optional[Reader]:
-    """The node before one that reads a single value, which nothing else reads."""
-    read = flat.inputs[node]
-    if len(read) != 1 or read[0] < 0 or len(flat.readers[read[0]]) != 1:
-        return None
-    return flat.maker[read[0]]
 
 
 def _match(state: State, node: int, old: int) -> None:
@@ -129,7 +121,7 @@ def _look_through(state: State, node: int) -> None:
         if part >= 0:
             _operands(state, part, maker[0])
             return
-        maker = _above(state.old, maker[0])
+        maker = state.old.above(maker[0])
 
 
 def _part(state: State, node: int, op: str) -> int:

@@ -72,6 +72,13 @@ class Flat:
             self.readers.append([])
         return at
 
+    def above(self, node: int) -> Optional[Reader]:
+        """The node before one that reads a single value, which nothing else reads."""
+        read = self.inputs[node]
+        if len(read) != 1 or read[0] < 0 or len(self.readers[read[0]]) != 1:
+            return None
+        return self.maker[read[0]]
+
     def _graph(self, graph: GraphRecord) -> None:
         self._body(graph)
         for body in (graph, *graph.functions):

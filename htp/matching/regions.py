@@ -6,11 +6,11 @@
 One region for each exit, a new node whose value stands in the place of an old one.
 """
 
-from typing import Callable, Dict, List, NamedTuple, Set
+from typing import Callable, Dict, List, NamedTuple, Set, Tuple
 
 from htp.matching.anchors import Anchors
 from htp.matching.state import State
-from htp.matching.work import MOVERS, alike
+from htp.matching.work import MOVERS, alike, operator
 from htp.scope import Evidence
 
 __all__ = ["Region", "Regions"]
@@ -149,6 +149,7 @@ class Regions:
             for one in self._anchors.of(node) if live.source(node) >= 0 else ():
                 if one in gone:  # several may do together what it did
                     pair(node, one)
+        self._by_operand([node for node in new if node not in stands], left, pair)
         for same in (_is, alike):
             self._by_operator([n for n in new if n not in stands], left, same, pair)
         for node in new:
@@ -157,6 +158,24 @@ class Regions:
                 if len(fitting) == 1:
                     pair(node, fitting[0])
         return list(left)
+
+    def _by_operand(self, new: List[int], left: Dict[int, None], pair: _Pair) -> None:
+        """Where one new node and one old one are of an operator and work on the same value."""
+        state, live = self._state, self._state.work[1]
+        olds: Dict[Tuple[str, int], List[int]] = {}
+        news: Dict[Tuple[str, int], List[int]] = {}
+        for one in filter(self._work.computes, left):
+            work = (operator(state.old.nodes[one].op), self._work.source(one))
+            olds.setdefault(work, []).append(one)
+        for node in new:
+            value = live.source(node)
+            if value >= 0 and not self._moves(node):
+                work = (operator(state.new.nodes[node].op), state.value[value])
+                news.setdefault(work, []).append(node)
+        for work, nodes in news.items():
+            ones = olds.get(work, ())
+            if len(nodes) == len(ones) == 1:
+                pair(nodes[0], ones[0])
 
     def _by_operator(self, new: List[int], left: Dict[int, None], same: _Same, pair: _Pair) -> None:
         """Where one new node and one old one are of an operator."""
@@ -242,4 +261,4 @@ class Regions:
 
 
 def _is(one: str, other: str) -> bool:
-    return one.rpartition("::")[2] == other.rpartition("::")[2]
+    return operator(one) == operator(other)

@@ -1,7 +1,8 @@
 """Whether a file can have been made from the other at all.
 
 Names and operators of unlike models are alike: every one has a ``linear_1``. Weights are not. Where
-a tool changed every weight (another element type), their shapes and the graph have to tell.
+a tool changed every weight (another element type), their shapes and the graph have to tell; where
+no weight is left (a tool dropped those that only bodies read), the graph alone.
 """
 
 from collections import Counter
@@ -28,9 +29,10 @@ def stranger(state: State) -> str:
     others = [name for name, weight in new.items() if _is_another(weight, old.get(name))]
     if others:
         return f"{len(others)} weights have the same names, and none the same contents"
-    if max(_shared(old, new), _named(old, new)) < _LEAST:
+    left = any(weight.elements > FEW for weight in new.values())
+    if left and max(_shared(old, new), _named(old, new)) < _LEAST:
         return "the weights have other names, shapes and contents"
-    found = _found(state)
+    found = _found(state, alike=not left)
     return "" if found >= _LEAST else f"{found:.0%} of the operations are found again"
 
 
@@ -69,11 +71,18 @@ def _shapes(weights: Iterable[Weight]) -> Counts[Tuple[int, ...]]:
     return Counter(tuple(sorted(n for n in weight.shape if n != 1)) for weight in large)
 
 
-def _found(state: State) -> float:
-    """The share of the computing old nodes for which a new one stands."""
+def _found(state: State, alike: bool) -> float:
+    """The share of the computing old nodes for which a new one stands.
+
+    Args:
+        state: what was matched.
+        alike: count only those of the same operator, for nothing else tells.
+    """
     work = state.work[0]
     computing = {node for node in range(len(state.old.nodes)) if work.computes(node)}
-    found = state.claimed().union(*state.region)
+    found = state.claimed()
+    for region, new in zip(state.region, state.new.nodes):
+        found.update(old for old in region if not alike or state.old.nodes[old].op == new.op)
     if not computing:
         return 1.0 if found or not state.new.nodes else 0.0
     return len(computing & found) / len(computing)

@@ -4,17 +4,18 @@ from typing import List
 
 from htp.matching.flat import Flat
 
-__all__ = ["LAYOUT", "MOVERS", "Work", "alike"]
+__all__ = ["LAYOUT", "MOVERS", "Work", "alike", "operator"]
 
 MOVERS = frozenset(
     (
         *("Cast", "CastLike", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose"),
         *("Unsqueeze", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"),
+        *("com.microsoft.nchwc::ReorderInput", "com.microsoft.nchwc::ReorderOutput"),
     )
 )
-"""Operators of ONNX whose first output holds the elements of their first input and no others:
-https://onnx.ai/onnx/operators/. That they compute nothing is what their definition says; a graph
-does not show it."""
+"""Operators whose first output holds the elements of their first input and no others:
+https://onnx.ai/onnx/operators/, and two of onnxruntime's that lay out channels in blocks. That they
+compute nothing is what their definition says; a graph does not show it."""
 
 LAYOUT = MOVERS - {
     "Cast",
@@ -66,6 +67,11 @@ class Work:
         return found or [node for node in nodes if self.source(node) >= 0] or nodes
 
 
+def operator(op: str) -> str:
+    """The name of an operator without its domain."""
+    return op.rpartition("::")[2]
+
+
 def alike(new: str, old: str) -> bool:
     """Whether an operator is of an old one's family, as its name tells: QLinearConv of Conv."""
-    return old.rpartition("::")[2] in new.rpartition("::")[2]
+    return operator(old) in operator(new)

@@ -5,7 +5,6 @@ The capture recorded it, in the module's own order, and the file's origin says s
 the call's own nodes read and do not make, and what they make and others read.
 """
 
-import re
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -19,12 +18,12 @@ from typing import (
     Tuple,
 )
 
-from htp.errors import HTPError, UnknownModuleError, did_you_mean
 from htp.file.garbage import no_search
 from htp.file.tags import origin_of
 from htp.graph.records import CallRecord, ValueRecord
 from htp.scope import ModuleCall, Sharing
 from htp.use.border import Border
+from htp.use.calls import Calls
 from htp.use.modules import Modules
 from htp.use.places import FUNCTION, Placed, placed
 
@@ -112,54 +111,8 @@ def boundary(file: "ModelFile", path: str, call: int = 0) -> Boundary:
     """What a module call takes and returns; see ``TaggedModel.boundary``."""
     with no_search():
         rows = placed(file)
-        found, origin = _asked(file, rows, path, call)
+        found, origin = Calls(rows, file.origins).asked(path, call)
         return _boundary(file, rows, found, origin)
-
-
-def _asked(
-    file: "ModelFile", rows: Sequence[Placed], path: str, number: int
-) -> Tuple[ModuleCall, Optional["Origin"]]:
-    """The call that is meant, and the export that it belongs to.
-
-    Raises:
-        UnknownModuleError: there is no such call.
-        HTPError: several models in the file have it.
-    """
-    if not isinstance(path, str):
-        raise TypeError(f"A module is named by its path; found {type(path).__name__}.")
-    told = {(c.path, c.call): c for row in rows for c in (*row.tag.stack, *row.tag.shared)}
-    homes: Dict[Tuple[str, int], List[Origin]] = {}
-    for origin in file.origins:
-        for each, _ in origin.calls:
-            told.setdefault((each.path, each.call), each)
-            homes.setdefault((each.path, each.call), []).append(origin)
-    key = _key(path, number, told)
-    if len({origin.fingerprint for origin in homes.get(key, ())}) > 1:
-        raise HTPError(
-            f"{len(homes[key])} of the models in this file have a module {path!r}.",
-            "take them apart first.",
-        )
-    return told[key], next(iter(homes.get(key, ())), None)
-
-
-def _key(path: str, number: int, told: Iterable[Tuple[str, int]]) -> Tuple[str, int]:
-    known = set(told)
-    before, at, end = path.rpartition("@")
-    if (path, number) in known:
-        return path, number
-    said = int(end) if at and re.fullmatch("[0-9]{1,18}", end) else -1
-    names = {name for name, _ in known}
-    if path not in names and before in names and said >= 0 and number == 0:
-        return _key(before, said, told)
-    numbers = sorted(each for name, each in known if name == path)
-    if numbers:
-        raise UnknownModuleError(
-            f"There is no call {number} of {path!r}.",
-            f"its calls are {', '.join(map(str, numbers[:8]))}.",
-        )
-    raise UnknownModuleError(
-        f"No module is called {path!r}.", did_you_mean(path, (name for name, _ in known))
-    )
 
 
 def _boundary(

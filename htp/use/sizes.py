@@ -16,11 +16,11 @@ from htp.use.places import elements
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["MOST", "compute_sizes"]
+__all__ = ["FOLLOWED", "MOST", "array_of", "compute_sizes"]
 
 MOST = 64
 """Elements of a value that is computed."""
-_KNOWN = frozenset(
+FOLLOWED = frozenset(
     (
         *("Abs", "Add", "And", "Cast", "Ceil", "Concat", "Div", "Equal", "Floor", "Gather"),
         *("Greater", "GreaterOrEqual", "Identity", "Less", "LessOrEqual", "Max", "Min", "Mod"),
@@ -28,6 +28,7 @@ _KNOWN = frozenset(
         *("Reshape", "Slice", "Split", "Sqrt", "Squeeze", "Sub", "Transpose", "Unsqueeze", "Where"),
     )
 )
+"""Operators whose result is no larger than what they read."""
 _MADE_TO_SIZE = frozenset(("ConstantOfShape", "Expand"))
 """Their result is as large as an input says: that is looked at first."""
 _INTEGERS = frozenset((6, 7, 9))
@@ -61,7 +62,7 @@ def compute_sizes(
     opset = max(versions, default=1)
     for tensor in graph.initializer:
         name = text_of(tensor.name)
-        array = None if name in done else _array(tensor)
+        array = None if name in done else array_of(tensor)
         if array is not None:
             done[name] = array
     before, left = len(done), []
@@ -79,7 +80,7 @@ def compute_sizes(
     return len(done) > before
 
 
-def _array(tensor: "onnx.TensorProto") -> Any:
+def array_of(tensor: "onnx.TensorProto") -> Any:
     """The contents of a tensor of few whole numbers; None of another, or if they lie elsewhere."""
     from onnx import numpy_helper
 
@@ -109,7 +110,7 @@ def _computed(
         size = done.get(node.input[-1]) if node.input else None
         if size is None or elements(map(int, size.flat)) not in range(MOST + 1):
             return None
-    elif node.op_type not in _KNOWN:
+    elif node.op_type not in FOLLOWED:
         return None
     given = {name: done[name] for name in node.input if name and name in done}
     if not given or any(name and name not in given for name in node.input):
@@ -120,7 +121,7 @@ def _computed(
 def _constant(node: "onnx.NodeProto") -> Optional[List[Any]]:
     for attribute in node.attribute:
         if attribute.name == "value":
-            array = _array(attribute.t)
+            array = array_of(attribute.t)
             return None if array is None else [array]
         if attribute.name in ("value_int", "value_ints"):
             return _run(node, {}, 13)

@@ -13,13 +13,18 @@ if TYPE_CHECKING:
 __all__ = ["stand_in"]
 
 _DOMAIN = "com.microsoft"
+_PLAIN = ("", "ai.onnx")
+_AMONG_PLAIN = frozenset(("SimplifiedLayerNormalization",))
+"""Those that stand in the standard domain, which does not know them:
+https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/graph/contrib_ops/contrib_defs.cc"""
 _ACTIVATION = frozenset(("activation", "activation_params", "activation_alpha", "activation_beta"))
 
 
 def stand_in(graph: "onnx.GraphProto") -> None:
     """Replace them in a graph, in place."""
     for node in graph.node:
-        replace = _STAND_INS.get(node.op_type) if node.domain == _DOMAIN else None
+        known = node.domain == _DOMAIN or (node.domain in _PLAIN and node.op_type in _AMONG_PLAIN)
+        replace = _STAND_INS.get(node.op_type) if known else None
         if replace is not None and len(node.input) > 1 - (replace is _first):
             replace(node, graph)
 
@@ -70,6 +75,7 @@ _STAND_INS: Dict[str, Callable[["onnx.NodeProto", "onnx.GraphProto"], None]] = {
         ("BiasAdd", "BiasGelu", "BiasSoftmax", "FastGelu", "Gelu", "QuickGelu"), _first
     ),
     **dict.fromkeys(("SkipLayerNormalization", "SkipSimplifiedLayerNormalization"), _first),
+    **dict.fromkeys(("SimplifiedLayerNormalization", "GroupNorm"), _first),
     **dict.fromkeys(("RotaryEmbedding", "MultiHeadAttention", "QLinearSigmoid"), _first),
     **dict.fromkeys(("QLinearLeakyRelu", "QLinearSoftmax"), _first),
     **dict.fromkeys(("FusedMatMul", "DynamicQuantizeMatMul", "MatMulIntegerToFloat"), _product),

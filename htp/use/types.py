@@ -4,29 +4,33 @@ onnx's own shape inference runs on a copy without weights: of an initializer it 
 alone, and of the small ones that hold a shape (for ``Reshape``) the contents.
 """
 
+from collections import Counter
 from typing import (
     TYPE_CHECKING,
+    AbstractSet,
     Any,
     Dict,
+    Iterator,
     List,
     Mapping,
     NamedTuple,
     Optional,
     Sequence,
+    Set,
     Tuple,
     Union,
 )
 
 from htp.errors import HTPError, InvalidModelError, did_you_mean
 from htp.file.document import bodies_of, text_of
-from htp.use.sizes import compute_sizes
+from htp.use.sizes import MOST, compute_sizes
 from htp.use.standin import stand_in
 from htp.use.veiled import veiled
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Shapes", "Value", "infer"]
+__all__ = ["Shapes", "Value", "infer", "type_protos"]
 
 SMALL = 1024
 """Bytes of an initializer whose contents are kept: those of a shape are fewer."""
@@ -85,13 +89,91 @@ def infer(model: "onnx.ModelProto", shapes: Optional[Shapes] = None) -> Dict[str
     return found
 
 
+def type_protos(model: "onnx.ModelProto") -> "Dict[str, onnx.TypeProto]":
+    """The types of the values of a model, with the names of their dynamic axes.
+
+    Args:
+        model: with or without weights; it is left as it is.
+
+    Raises:
+        InvalidModelError: the model is damaged.
+    """
+    light = _light(model)
+    stand_in(light.graph)
+    once = _made_once(light)
+    found: Dict[str, onnx.TypeProto] = {}
+    done: Dict[str, Any] = {}
+    short: Set[str] = set()
+    for _ in range(ROUNDS):
+        for graph in _graphs(_run(light, short)):
+            found.update(
+                (text_of(each.name), each.type)
+                for each in (*graph.value_info, *graph.input, *graph.output)
+            )
+        found.update((text_of(each.name), _type_of(each)) for each in light.graph.initializer)
+        values = {name: _value(kind) for name, kind in found.items()}
+        known = {n: each.lengths for n, each in values.items() if each.lengths is not None}
+        new = {n for n, each in known.items() if len(each) == 1 and each[0] <= MOST} & once - short
+        short |= new
+        ranked = [_rank(graph, values) for graph in _graphs(light)]
+        if not compute_sizes(light, known, done) and not new and not any(ranked):
+            break
+    return found
+
+
+def _rank(graph: "onnx.GraphProto", values: Mapping[str, Value]) -> bool:
+    """Say how many axes a ``Reshape`` makes, which older releases of onnx do not follow.
+
+    Returns:
+        Whether anything was said.
+    """
+    from onnx import helper
+
+    said = {text_of(each.name) for each in (*graph.value_info, *graph.output)}
+    before = len(said)
+    for node in graph.node:
+        names = [text_of(name) for name in (*node.input[:2], *node.output[:1])]
+        if node.op_type != "Reshape" or node.domain not in ("", "ai.onnx") or len(names) < 3:
+            continue
+        of, size, made = (values.get(name) for name in names)
+        axes = size.lengths if size is not None else None
+        if of is None or axes is None or len(axes) != 1 or axes[0] > MOST or names[2] in said:
+            continue
+        if made is None or made.shape is None:
+            said.add(names[2])
+            kind = helper.make_tensor_type_proto(of.type, [None] * axes[0])
+            graph.value_info.add(name=names[2]).type.CopyFrom(kind)
+    return len(said) > before
+
+
+def _type_of(tensor: "onnx.TensorProto") -> "onnx.TypeProto":
+    from onnx import helper
+
+    return helper.make_tensor_type_proto(tensor.data_type, tensor.dims)
+
+
+def _made_once(model: "onnx.ModelProto") -> Set[str]:
+    """The values whose names no other value has."""
+    counted: Counter[str] = Counter()
+    for graph in _graphs(model):
+        counted.update(text_of(value.name) for value in graph.input)
+        counted.update(text_of(tensor.name) for tensor in graph.initializer)
+        for node in graph.node:
+            counted.update(map(text_of, node.output))
+    return {name for name, count in counted.items() if count == 1}
+
+
 def _inferred(light: "onnx.ModelProto") -> Dict[str, Value]:
+    return _values(_run(light))
+
+
+def _run(light: "onnx.ModelProto", short: AbstractSet[str] = frozenset()) -> "onnx.ModelProto":
     from onnx import shape_inference
 
     try:
         # Without data_prop: sizes are computed by compute_sizes, which is bounded.
-        with veiled(light):
-            return _values(shape_inference.infer_shapes(light))
+        with veiled(light, short):
+            return shape_inference.infer_shapes(light)
     except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
         raise InvalidModelError(
             f"The shapes of this model cannot be inferred: {error}.",
@@ -115,7 +197,7 @@ def _light(model: "onnx.ModelProto") -> "onnx.ModelProto":
 
 
 def _copy_graph(graph: "onnx.GraphProto", light: "onnx.GraphProto") -> None:
-    light.name = graph.name
+    light.name = text_of(graph.name)
     for name in ("node", "input", "output", "value_info", "sparse_initializer"):
         getattr(light, name).extend(getattr(graph, name))
     for tensor in graph.initializer:
@@ -185,21 +267,26 @@ def _reshape(value: "onnx.ValueInfoProto", given: List[int], lengths: Dict[str, 
 
 def _values(model: "onnx.ModelProto") -> Dict[str, Value]:
     found: Dict[str, Value] = {}
-    pending = [model.graph]
-    while pending:
-        graph = pending.pop()
+    for graph in _graphs(model):
         for value in (*graph.input, *graph.output, *graph.value_info):
-            found[text_of(value.name)] = _value(value)
+            found[text_of(value.name)] = _value(value.type)
         for tensor in graph.initializer:
             found[text_of(tensor.name)] = Value(tensor.data_type, tuple(tensor.dims))
-        for node in graph.node:
-            if node.attribute:
-                pending += bodies_of(node)
     return found
 
 
-def _value(value: "onnx.ValueInfoProto") -> Value:
-    tensor = value.type.tensor_type
+def _graphs(model: "onnx.ModelProto") -> "Iterator[onnx.GraphProto]":
+    pending: List[onnx.GraphProto] = [model.graph]
+    while pending:
+        graph = pending.pop()
+        yield graph
+        for node in graph.node:
+            if node.attribute:
+                pending += bodies_of(node)
+
+
+def _value(kind: "onnx.TypeProto") -> Value:
+    tensor = kind.tensor_type
     if not tensor.HasField("shape"):
         return Value(tensor.elem_type, None)
     lengths = [dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim]

@@ -9,7 +9,7 @@ likes. (Seen on onnx 1.16 and 1.21: a model of 300 bytes takes all memory.)
 
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, AbstractSet, Any, Callable, Iterator, List, Sequence, Set, Tuple
 
 from htp.file.document import bodies_of
 from htp.use.places import elements
@@ -27,14 +27,20 @@ _VEIL = "htp.veiled"
 
 
 @contextmanager
-def veiled(model: "onnx.ModelProto") -> Iterator[None]:
+def veiled(model: "onnx.ModelProto", short: AbstractSet[str] = frozenset()) -> Iterator[None]:
     """Hide from those operators every shape that is not among the numbers that the file holds.
 
     The type of their result is then known, and no axis of it. In functions, which see no input of
     the graph, the operators themselves are hidden.
+
+    Args:
+        model: is changed, and in the end as it was.
+        short: values of the main graph that are known to have no more elements than a shape has
+            axes; no other value has the name of one.
     """
     inputs, opsets = len(model.graph.input), [len(each.opset_import) for each in model.functions]
-    hidden, names = _hidden([model.graph])
+    found, names = _hidden([model.graph])
+    hidden = [(node, at) for node, at in found if node.input[at] not in short]
     unknown = _VEIL
     while unknown in names:
         unknown += "_"

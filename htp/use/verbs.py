@@ -1,10 +1,13 @@
 """The methods of a tagged model that tell of its modules: each calls the file of its own name."""
 
-from typing import Iterable, Optional, Protocol, Union
+from typing import Iterable, Optional, Protocol, Tuple, TypeVar, Union
 
 from htp.file.model_file import ModelFile
 from htp.use.boundary import Boundary, boundary
 from htp.use.cost import Cost, cost
+from htp.use.extracting.extract import extract, split
+from htp.use.extracting.report import Extraction
+from htp.use.functions import Functions, as_functions
 from htp.use.select import Selection, select
 from htp.use.types import Shapes
 
@@ -16,6 +19,15 @@ class Tagged(Protocol):
 
     @property
     def _told(self) -> ModelFile: ...
+
+
+Made_co = TypeVar("Made_co", bound="Verbs", covariant=True)
+
+
+class Whole(Tagged, Protocol[Made_co]):
+    """The same, and what becomes of a part of it."""
+
+    def _part(self, file: ModelFile, extraction: Optional[Extraction] = None) -> Made_co: ...
 
 
 class Verbs:
@@ -78,3 +90,76 @@ class Verbs:
             InvalidModelError: the file is damaged.
         """
         return cost(self._told, shapes)
+
+    def extract(
+        self: Whole[Made_co],
+        *paths: str,
+        call: int = 0,
+        first: Optional[str] = None,
+        last: Optional[str] = None,
+        without: Union[str, Iterable[str]] = (),
+    ) -> Made_co:
+        """Cut a part out: one module call, several modules, a range of them, or all but some.
+
+        The part of one call takes its arguments and gives its results, in the module's own order,
+        as far as the capture knew them and the file still has them. ``extraction`` of the part
+        says what is not the module's own, and why. It is tagged, with the paths of the whole.
+
+        Args:
+            *paths: of the modules; ``"block@1"`` is the second call of ``block``.
+            call: which of their calls.
+            first: of a range: whatever was called from this module to ``last``, both included.
+            last: likewise.
+            without: patterns of modules that are left out, with all that needs what they give.
+
+        Raises:
+            UnknownModuleError: no module is called so, or it has no such call.
+            ExtractionError: what would be left is not the module: it was folded away, or does its
+                work together with others. The hint names what can be cut out.
+            InvalidModelError: the file is damaged.
+            TypeError: nothing is asked for, or too much.
+        """
+        return self._part(*extract(self._told, paths, call, first, last, without))
+
+    def split(self: Whole[Made_co], at: str, call: int = 0) -> Tuple[Made_co, Made_co]:
+        """Cut the model in two before a module: what does not need what it gives, and the rest.
+
+        What the first half gives and the second takes has the same name in both.
+
+        Args:
+            at: path of the module that the second half begins with.
+            call: which of its calls.
+
+        Raises:
+            UnknownModuleError: no module is called so, or it has no such call.
+            ExtractionError: one half would be empty.
+            InvalidModelError: the file is damaged.
+        """
+        before, behind = split(self._told, at, call)
+        return self._part(*before), self._part(*behind)
+
+    functions: Optional[Functions] = None
+    """Of what ``as_functions`` gave: which functions were made of which module calls."""
+
+    def as_functions(self: Whole[Made_co], *patterns: str) -> Made_co:
+        """Make module calls calls of local functions: equal ones share a body.
+
+        Weights are inputs of the functions. Of the modules that a pattern names the uppermost
+        become functions; several patterns make functions that call functions. The nodes of a body
+        have the tags of its first call and name those of the others as ``shared``, ``merged``.
+        ``functions`` of the result says what was made, and which calls stay as they are, and why.
+        The IR version becomes 8 at least.
+
+        Args:
+            *patterns: of modules, as in ``find``.
+
+        Raises:
+            UnknownModuleError: a pattern names no module call.
+            HTPError: none of the calls can be a function.
+            InvalidModelError: the file is damaged.
+            TypeError: nothing is asked for, or a pattern is no text.
+        """
+        made, report = as_functions(self._told, patterns)
+        found = self._part(made)
+        found.functions = report
+        return found

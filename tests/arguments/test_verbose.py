@@ -87,6 +87,30 @@ def test_what_is_printed_and_written_is_torchs_own(kind, backend, tmp_path, capf
         assert (path.parent / file.name).read_bytes() == file.read_bytes()
 
 
+class Unconvertible(nn.Module):
+    """No release can convert its operation."""
+
+    def __init__(self):
+        super().__init__()
+        self.block = Block()
+
+    def forward(self, x):
+        return torch.histc(self.block(x), bins=4)
+
+
+@pytest.mark.skipif("torchscript" not in USABLE, reason="this torch has no such exporter")
+def test_what_is_printed_of_a_failed_conversion_is_torchs_own(tmp_path, capfd):
+    said = []
+    for export in (torch.onnx.export, htp.export):
+        with pytest.raises(Exception):  # noqa: B017, PT011 - torch's own and HTP's differ
+            call(export, Unconvertible, tmp_path / "model.onnx", "torchscript")
+        sys.stdout.flush()
+        said.append(capfd.readouterr().out)
+    assert said[0] == said[1]
+    assert "#htp" not in said[1]
+    assert said[1].count("scope: ") > 0 or "scope: " not in said[0]
+
+
 def test_bodies_have_their_doc_strings(tmp_path):
     """A scripted model's lines are its own source; nothing is taken from them."""
     tagged = call(htp.export, Branch, tmp_path / "model.onnx", "torchscript")

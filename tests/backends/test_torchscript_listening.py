@@ -333,7 +333,7 @@ def test_no_graph_outlives_the_capture():
         data = plain(model())
         (heard,) = listener.take()
         heard.capture(record_bytes(data))
-        assert heard._recorder.final is None
+        assert heard._taken.final is None
         assert graphs() == 0
 
 

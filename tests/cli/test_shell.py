@@ -32,6 +32,12 @@ def test_unknown_command_gets_a_suggestion(failing):
     assert "did you mean 'doctor'" in failing("doctr", code=2).lower()
 
 
+def test_examples_in_a_help_stand_in_lines_of_their_own(run):
+    lines = run("carry", "--help").out.splitlines()
+    assert "  Examples:" in lines
+    assert "    htp carry model.onnx quantised.onnx --report" in lines
+
+
 def test_help_imports_neither_torch_nor_onnx_nor_rich(python):
     code = (
         "import sys; from htp.cli import main\n"

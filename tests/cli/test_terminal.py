@@ -258,6 +258,7 @@ ALLOWED = {
     "progress.py": {"Console"},  # the spinner on standard error, whose text is made safe
     "commands.py": {"show"},  # click's own words, into a buffer
     "children.py": {"write"},  # into a folder of its own
+    "profile.py": {"write"},  # a flame graph, into the file that was named
     "__init__.py": {"write"},  # without click there is no terminal.py
 }
 

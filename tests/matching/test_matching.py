@@ -466,6 +466,14 @@ def test_what_was_made_half_as_exact_is_no_stranger():
     assert [each.path for each in matched.tags] == ["fc", "act"]
 
 
+def test_what_has_no_weights_left_is_no_stranger():
+    """A tool dropped them; what reads them still says so."""
+    text = "fc: %a = MatMul %x %w\nact: %y = Relu %a"
+    matched = carried(side(text, ("w",)), side(text)._replace(tags=[None] * 2))
+    assert matched.stranger == ""
+    assert [each.path for each in matched.tags] == ["fc", "act"]
+
+
 def test_operands_that_changed_places():
     """And no name is left of what the one that is computed is read as."""
     old = "fc: %a = MatMul %x %w\nfc: %y = Add %b %a\nact: %z = Relu %y"

@@ -48,7 +48,7 @@ from htp.testing.running import flat_tensors, named_inputs
 from oracles.calls import key, run_watched
 from oracles.subject import Exported, Subject
 
-__all__ = ["REASONS", "Judgement", "Recorded", "judge", "recorded"]
+__all__ = ["REASONS", "Judgement", "Recorded", "judge", "recorded", "reported", "uncompiled"]
 
 REASONS = frozenset(["fused", "folded", "unread", "rewritten", "ambiguous", "body", "untraced"])
 """Why a tensor may have no name."""
@@ -141,7 +141,7 @@ def judge(made: Recorded) -> Judgement:
 def _judge(made: Recorded, *, exporting: bool) -> Judgement:
     """Hold every recorded value against one run."""
     found = Judgement(len(made.capture.calls))
-    with _reported(exporting):
+    with reported(exporting):
         truth, results, feeds = _eager(made.subject, _graph_inputs(made.path))
     named = {v.name for call in made.capture.calls for _, v in _records(call) if v.name}
     try:
@@ -155,7 +155,7 @@ def _judge(made: Recorded, *, exporting: bool) -> Judgement:
 
 
 @contextlib.contextmanager
-def _reported(exporting: bool) -> Iterator[None]:
+def reported(exporting: bool) -> Iterator[None]:
     """Let torch say that it exports, or leave what it says.
 
     https://github.com/pytorch/pytorch/blob/v2.9.0/torch/export/_trace.py#L1784
@@ -173,7 +173,7 @@ def _reported(exporting: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _uncompiled() -> Iterator[None]:
+def uncompiled() -> Iterator[None]:
     """``torch.cond`` and its kin compile what they run, which the watch over the calls prevents.
 
     A release that cannot be told to run them plainly is told to forget what it compiled: else it
@@ -345,7 +345,7 @@ def _eager(
             results.extend(map(_array, flat_tensors(result)))
         return result
 
-    with _uncompiled():
+    with uncompiled():
         exported = Exported(None, "", model, args, kwargs)  # type: ignore[arg-type]
         stacks = run_watched(exported, around)
     return {key(stacks[n][-1]): side for n, side in sides.items()}, results, feeds

@@ -4,30 +4,14 @@ import json
 
 import onnx
 import pytest
-from literal import MARK, call, model, node, stack, value, weight
+from literal import call, known, model, node, stack, value, weight
 from onnx import TensorProto, helper
 
 import htp
-from htp.file import origin
-from htp.graph.records import CallRecord, ValueRecord
+from htp.graph.records import ValueRecord
 from htp.scope import ModuleCall
 
 Value = ValueRecord
-
-
-def known(made, values):
-    """Say in the origin what each call took and returned: ``{path: (inputs, outputs)}``."""
-    paths = ["", *(path for path in values if path)]
-    calls = []
-    for path in paths:
-        way = tuple(ModuleCall(*each) for each in stack(path))
-        calls.append(CallRecord(way, *values.get(path, (None, None))))
-    text = origin.encode(
-        "fx", "2.9", "1", calls, origin.digest((n.op_type, n.output) for n in made.graph.node)
-    )
-    made.metadata_props[0].value = text
-    assert made.metadata_props[0].key == f"pkg.htp.{MARK}"
-    return htp.load(made)
 
 
 def chain():

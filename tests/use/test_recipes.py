@@ -2,8 +2,11 @@
 
 import importlib.util
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -16,10 +19,11 @@ from recipe_models import by_hand
 import htp
 
 TOOLS = json.loads((Path(__file__).parents[1] / "tools" / "models.json").read_text("utf-8"))
+TORCH = importlib.util.find_spec("torch") is not None
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # what tools and torch warn of is theirs
     pytest.mark.skipif(
-        ".".join(metadata.version("torch").split(".")[:2]) != TOOLS["releases"][-1],
+        TORCH and ".".join(metadata.version("torch").split(".")[:2]) != TOOLS["releases"][-1],
         reason=f"the tools that go with torch {TOOLS['releases'][-1]} are tried",
     ),
 ]
@@ -46,9 +50,9 @@ NEEDS = {
     "onnxslim": ("onnxslim",),
 }
 IDLE = {
-    ("nbits.onnx", "optimised"): "MatMulNBits takes no Gemm",
+    ("nbits.onnx", "by hand, optimised"): "MatMulNBits takes no Gemm",
     ("modelopt.onnx", "by hand"): "ModelOpt leaves products with so few columns alone",
-    ("modelopt.onnx", "optimised"): "likewise",
+    ("modelopt.onnx", "by hand, optimised"): "likewise",
 }
 """What a tool would leave alone without being told."""
 ROUNDED = ("DequantizeLinear", "Cast")
@@ -85,36 +89,61 @@ def written_by_hand(folder):
 
 
 def optimised(folder):
-    """By hand, then rewritten by onnxruntime: the linear parts are one node each."""
+    """What onnxruntime makes of the file."""
     import onnxruntime
 
-    feeds = written_by_hand(folder)
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    options.optimized_model_filepath = str(folder / "rewritten.onnx")
     onnxruntime.InferenceSession(
         str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
     )
-    carried = htp.carry(htp.load(folder / "model.onnx"), folder / "optimised.onnx")
-    assert [n.op_type for n, _ in carried.select(SPARED)] != [
-        n.op_type for n, _ in htp.load(folder / "model.onnx").select(SPARED)
-    ]
-    carried.save(folder / "model.onnx")
-    return feeds
 
 
-@pytest.fixture(scope="module", params=["by hand", "optimised", "fx", "torchscript"])
+def slimmed(folder):
+    """What onnxslim makes of it."""
+    import onnxslim
+
+    onnx.save(onnxslim.slim(str(folder / "model.onnx")), folder / "rewritten.onnx")
+
+
+OPTIMISERS = {"optimised": optimised, "slimmed": slimmed}
+MADE = {"by hand": written_by_hand, "fx": exported, "torchscript": exported}
+
+
+SOURCES = (
+    *MADE,
+    "by hand, optimised",
+    "torchscript, optimised",
+    "fx, slimmed",
+    "torchscript, slimmed",
+)
+"""Of the others the optimiser leaves each operator as it is."""
+
+
+@pytest.fixture(scope="module", params=SOURCES)
 def source(request, tmp_path_factory):
-    """A folder with a file, and inputs for it."""
+    """A folder with a file, and inputs for it: as it was made, or behind an optimiser."""
     folder = tmp_path_factory.mktemp("source")
-    if request.param == "by hand":
-        return folder, written_by_hand(folder)
-    if request.param == "optimised":
-        pytest.importorskip("onnxruntime")
-        return folder, optimised(folder)
-    if request.param not in [info.name for info in htp.available_backends() if info.usable]:
-        pytest.skip(f"no backend {request.param} here")
-    return folder, exported(request.param, folder)
+    made, _, after = request.param.partition(", ")
+    if after and not has("onnxslim" if after == "slimmed" else "onnxruntime"):
+        pytest.skip(f"nothing here makes it {after}")
+    if made == "by hand":
+        feeds = written_by_hand(folder)
+    elif not TORCH or made not in [i.name for i in htp.available_backends() if i.usable]:
+        pytest.skip(f"no backend {made} here")
+    else:
+        feeds = exported(made, folder)
+    if after:
+        before = htp.load(folder / "model.onnx")
+        OPTIMISERS[after](folder)
+        htp.carry(before, folder / "rewritten.onnx").save(folder / "model.onnx")
+        assert operators_of(htp.load(folder / "model.onnx")) != operators_of(before)
+    return folder, feeds
+
+
+def operators_of(tagged):
+    return [node.op_type for node, _ in tagged.nodes()]
 
 
 @pytest.fixture
@@ -130,7 +159,27 @@ def names(source, request, tmp_path, monkeypatch):
 
 
 def run(section, names):
-    exec(compile(SECTIONS[section], f"docs/recipes.md, {section}", "exec"), names)
+    if section in APART:
+        run_apart(section, names["feeds"])
+    else:
+        exec(compile(SECTIONS[section], f"docs/recipes.md, {section}", "exec"), names)
+
+
+APART = ("ModelOpt",)
+"""Tools that replace parts of onnxruntime for the rest of the process."""
+
+
+def run_apart(section, feeds):
+    """In a process of its own."""
+    for at, feed in enumerate(feeds):
+        np.savez(f"feeds{at}.npz", **feed)
+    given = f"[dict(numpy.load(f'feeds{{at}}.npz')) for at in range({len(feeds)})]"
+    parts = ("import numpy", f"feeds = {given}", SECTIONS[INTRODUCTION], SECTIONS[section])
+    Path("recipe.py").write_text("\n".join(parts), encoding="utf-8")
+    paths = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+    command = [sys.executable, "-W", "ignore", "recipe.py"]
+    done = subprocess.run(command, env=paths, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def by_output(model):

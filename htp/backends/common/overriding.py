@@ -19,8 +19,8 @@ from htp.backends.common.patching import replaced
 
 __all__ = ["Watching", "kinds_of", "overridden", "overrides"]
 
-Watching = Callable[[Any, Callable[..., Any], Any, Any], Any]
-"""Runs a call: given the module, what its class has for ``__call__``, and the arguments."""
+Watching = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""From what a class has for ``__call__`` to what runs in its place."""
 
 
 def _found_by(kind: type) -> type:
@@ -37,7 +37,7 @@ def overrides(module: Any) -> bool:
 
 @contextmanager
 def overridden(kinds: Iterable[type], watching: Watching) -> Iterator[None]:
-    """Run each call of a module that finds the ``__call__`` of one of these by ``watching``."""
+    """Run each call of a module that finds the ``__call__`` of one of these by another."""
     with ExitStack() as stack:
         for kind in kinds:
             stack.enter_context(replaced(kind, "__call__", _watched(kind, watching)))
@@ -64,11 +64,12 @@ def kinds_of(modules: Iterable[Any]) -> List[type]:
 
 def _watched(kind: type, watching: Watching) -> Any:
     own = vars(kind)["__call__"]
+    watched = watching(own)
 
     @wraps(own)
     def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
         if _found_by(type(module)) is not kind:  # called by the one that was found
             return own(module, *args, **kwargs)
-        return watching(module, own, args, kwargs)
+        return watched(module, *args, **kwargs)
 
     return __call__

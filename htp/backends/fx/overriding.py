@@ -61,20 +61,24 @@ class OverridingCalls:
 
     def _put_in(self) -> None:
         self._patches.close()
-        self._patches.enter_context(overridden(self._kinds, self._run))
+        self._patches.enter_context(overridden(self._kinds, self._around))
 
-    def _run(self, module: Any, own: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+    def _around(self, own: Callable[..., Any]) -> Callable[..., Any]:
         watch = self._watch
-        if get_ident() != watch.thread:
-            return own(module, *args, **kwargs)
-        run = watch.guard(watch.enter, self._tracers[-1], module, args, kwargs, found=True)
-        try:
-            result = own(module, *args, **kwargs)
-        except BaseException:
-            watch.guard(watch.leave, run, failed=True)
-            raise
-        watch.guard(watch.leave, run, result)
-        return result
+
+        def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
+            if get_ident() != watch.thread:
+                return own(module, *args, **kwargs)
+            run = watch.guard(watch.enter, self._tracers[-1], module, args, kwargs, found=True)
+            try:
+                result = own(module, *args, **kwargs)
+            except BaseException:
+                watch.guard(watch.leave, run, failed=True)
+                raise
+            watch.guard(watch.leave, run, result)
+            return result
+
+        return __call__
 
 
 def _trace(watch: Any, plain: Any) -> Any:

@@ -23,15 +23,15 @@ def assemble(after: GraphRecord, recorder: Recorder, taken: Taken) -> Capture:
             recorded.
     """
     recorder.check()
-    if recorder.final is None or recorder.reader.untold:
+    if taken.final is None or recorder.reader.untold:
         raise CaptureError(
             "torch exported the model without passing through the functions that HTP records.",
             "run 'htp doctor'; this torch may be newer than any that HTP was tested with.",
         )
-    _lay_beside(after, recorder.reader.owners(recorder.final))
+    _lay_beside(after, recorder.reader.owners(taken.final))
     tensors = recorder.log.names.tensors()
     after.parameters.update((name, tensors[name]) for name in after.initializers if name in tensors)
-    before = recorder.reader.origin(recorder.final, after, tensors)
+    before = recorder.reader.origin(taken.final, after, tensors)
     return Capture(after, before, taken.records(recorder.log.stacks, after))
 
 

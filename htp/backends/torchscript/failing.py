@@ -28,13 +28,17 @@ def forward_failed(error: BaseException, log: Any) -> Where:
     ended before, whatever went wrong in it.
 
     Args:
-        error: with the frames that it has left. Those that note a call in ``log`` hold its
+        error: with the frames that it has left. Those that note a call (``calls``) hold its
             ``token``, its ``module``, and the ``args`` and ``kwargs`` that it was called with.
         log: the ``CallLog``.
     """
     passed = frames(error)
     held = [frame.f_locals for frame, _ in passed]
-    calls = [call for call in held if call.get("log") is log and _NOTES.issubset(call)]
+    calls = [
+        call
+        for call in held
+        if _NOTES.issubset(call) and getattr(call["calls"], "log", None) is log
+    ]
     places = [Place(frame.f_code.co_filename, at) for frame, at in reversed(passed)]
     given = [*calls[-1]["args"], *calls[-1]["kwargs"].values()]
     return Where(
@@ -44,7 +48,7 @@ def forward_failed(error: BaseException, log: Any) -> Where:
     )
 
 
-_NOTES = {"token", "module", "args", "kwargs"}
+_NOTES = {"calls", "token", "module", "args", "kwargs"}
 
 
 def _no_shape(value: Any) -> str:

@@ -18,6 +18,7 @@ from htp.backends.common.patching import installed, missing
 from htp.backends.common.unseen import unseen
 from htp.backends.torchscript.assemble import assemble
 from htp.backends.torchscript.ir import let_go
+from htp.backends.torchscript.often import OFTEN, Both
 from htp.backends.torchscript.overriding import overriding_calls
 from htp.backends.torchscript.points import POINTS, entrance
 from htp.backends.torchscript.printed import printed
@@ -41,7 +42,8 @@ class TorchScriptBackend:
         try:
             import torch  # noqa: F401 - a torch that cannot be imported says why
 
-            lacking = missing((*entrance(_around_export), *INSIDE, *POINTS, *OUTSIDE))
+            points = (*entrance(_around_export), *INSIDE, *POINTS, *OUTSIDE, *OFTEN)
+            lacking = missing(points)
         except (ImportError, OSError) as error:
             return f"{error}"
         return f"torch lacks {', '.join(lacking)}" if lacking else None
@@ -113,11 +115,12 @@ class TorchScriptListener:
         self._recorder = recorder
         taken = Taken(recorder.log)
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
+        often = installed(OFTEN, Both(recorder, taken))
         own, marks = overriding_calls(model, recorder, taken), marked(model, recorder)
         shown = printed(recorder.log)
         self._failed = Where()
         try:
-            with inside, installed(POINTS, recorder), outside, marks, own, shown:
+            with inside, installed(POINTS, recorder), outside, often, marks, own, shown:
                 yield
         except BaseException:
             self._failed = recorder.where()  # the recorder goes, with all that it holds
@@ -149,6 +152,7 @@ class HeardExport:
             fault = without_frames(error)
         finally:
             self._recorder.let_go()
+            self._taken.let_go()
         raise failure(fault, "assemble") from fault
 
 

@@ -1,21 +1,22 @@
 """Modules with a ``__call__`` of their own, while torch traces.
 
 What such a ``__call__`` computes has the scope of its caller, as what hooks compute, and is marked
-as that is (``scopes.watched_overriding``). And torch calls the inputs of the graph as the variables
+as that is (``calls.Calls``). And torch calls the inputs of the graph as the variables
 of the calling function are called: it looks at the frame above the one that runs the operation,
 which is HTP's then.
 """
 
 import inspect
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any, Callable, Iterator, Optional
 
-from htp.backends.common.overriding import Watching, kinds_of, overridden
+from htp.backends.common.overriding import kinds_of, overridden
 from htp.backends.common.patching import PatchPoint, installed
+from htp.backends.torchscript.calls import watched
 from htp.backends.torchscript.recorder import Recorder
-from htp.backends.torchscript.scopes import watched_overriding
-from htp.backends.torchscript.taken import Taken, noted
+from htp.backends.torchscript.taken import Taken
 
 __all__ = ["overriding_calls"]
 
@@ -57,16 +58,6 @@ _NAMES = (
 )
 
 
-def _noted(watching: Watching, taken: Taken) -> Watching:
-    def run(module: Any, own: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
-            return watching(module, own, args, kwargs)
-
-        return noted(taken, call, module, args, kwargs)
-
-    return run
-
-
 @contextmanager
 def overriding_calls(model: Any, recorder: Recorder, taken: Taken) -> Iterator[None]:
     """Watch the calls of such modules, and what they take and return, until the context ends."""
@@ -78,8 +69,7 @@ def overriding_calls(model: Any, recorder: Recorder, taken: Taken) -> Iterator[N
             kinds = kinds_of(model.modules()) if isinstance(model, torch.nn.Module) else ()
             if kinds:
                 patches.enter_context(installed(_NAMES, recorder))
-                watching = _noted(watched_overriding(recorder.log, torch), taken)
-                patches.enter_context(overridden(kinds, watching))
+                patches.enter_context(overridden(kinds, partial(watched, taken, overriding=True)))
 
         recorder.faults.safely(put_in)
         yield

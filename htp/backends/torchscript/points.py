@@ -5,13 +5,12 @@ https://github.com/pytorch/pytorch/blob/v2.0.1/torch/onnx/utils.py (``_optimize_
 ``_model_to_graph``) has the passes in their order.
 """
 
-from threading import get_ident
 from typing import Any, Callable, Iterator, Tuple
 
 from htp.backends.common.entrances import ENTRANCES
 from htp.backends.common.patching import PatchPoint, only_here
 from htp.backends.torchscript.recorder import Recorder
-from htp.backends.torchscript.scopes import TraceModuleMap, watched_call, watched_function
+from htp.backends.torchscript.scopes import TraceModuleMap
 
 __all__ = ["PASSES", "POINTS", "UTILS", "entrance"]
 
@@ -46,18 +45,6 @@ def _around_setup(recorder: Recorder, setup: Any) -> Any:
         return result
 
     return setup_trace_module_map
-
-
-def _around_call(recorder: Recorder, call: Any) -> Any:
-    import torch
-
-    return watched_call(call, recorder.log, torch)
-
-
-def _around_function(recorder: Recorder, call: Any) -> Any:
-    import torch
-
-    return watched_function(call, recorder.log, torch)
 
 
 def _around_optimizing(recorder: Recorder, optimize: Any) -> Any:
@@ -97,36 +84,6 @@ def _around_conversion(recorder: Recorder, convert: Any) -> Any:
         return converted
 
     return jit_pass_onnx
-
-
-def _around_each_conversion(recorder: Recorder, run: Any) -> Any:
-    """The node's place among the arguments differs between releases; its inputs stand behind it."""
-    import torch
-
-    kind = torch._C.Node
-    thread = recorder.thread
-    at = 0
-
-    def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
-        nonlocal at
-        if get_ident() != thread:
-            return run(*args, **kwargs)
-        given = [*args, *kwargs.values()] if kwargs else args
-        if at >= len(given) or not isinstance(given[at], kind):
-            places = [place for place, value in enumerate(given) if isinstance(value, kind)]
-            if not places:
-                return run(*args, **kwargs)
-            at = places[0]
-        outer = recorder.before_conversion(given[at])
-        try:
-            result = run(*args, **kwargs)
-        except BaseException:
-            recorder.after_failed_conversion(outer, given[at])
-            raise
-        recorder.after_conversion(outer, given[at], given[at + 1], result)
-        return result
-
-    return run_symbolic_function
 
 
 def _around_each_method(recorder: Recorder, run: Any) -> Any:
@@ -172,15 +129,6 @@ def _around_copying(recorder: Recorder, canonicalize: Any) -> Any:
     return jit_pass_canonicalize
 
 
-def _after_all(recorder: Recorder, build: Any) -> Any:
-    def model_to_graph(*args: Any, **kwargs: Any) -> Any:
-        result = build(*args, **kwargs)
-        recorder.after_building(result[0])
-        return result
-
-    return model_to_graph
-
-
 def _after_inlining(recorder: Recorder, copy_inlined: Any) -> Any:
     def propagate_and_assign_input_shapes(*args: Any, **kwargs: Any) -> Any:
         graph = copy_inlined(*args, **kwargs)
@@ -193,8 +141,6 @@ def _after_inlining(recorder: Recorder, copy_inlined: Any) -> Any:
 def _points() -> Iterator[PatchPoint]:
     yield PatchPoint("_trace_module_map", ("torch.jit._trace",), _stand_in, apart=True)
     yield PatchPoint("_setup_trace_module_map", UTILS, only_here(_around_setup), needed=False)
-    yield PatchPoint("__call__", ("torch.nn:Module",), _around_call)
-    yield PatchPoint("__call__", ("torch._C:ScriptFunction",), _around_function)
     yield PatchPoint("_optimize_graph", UTILS, only_here(_around_optimizing))
     # Passes that make nodes anew and, on old releases, without a scope.
     for name in (
@@ -206,8 +152,6 @@ def _points() -> Iterator[PatchPoint]:
         yield PatchPoint(name, PASSES, only_here(_before_rewriting), needed=False)
     yield PatchPoint("_jit_pass_cse", PASSES, only_here(_around_merging))
     yield PatchPoint("_jit_pass_onnx", PASSES, only_here(_around_conversion))
-    # The C++ side takes it from torch.onnx from 1.13 on, and from torch.onnx.utils before.
-    yield PatchPoint("_run_symbolic_function", (*UTILS, "torch.onnx"), _around_each_conversion)
     yield PatchPoint(
         "_run_symbolic_method", (*UTILS, "torch.onnx"), _around_each_method, needed=False
     )
@@ -219,7 +163,6 @@ def _points() -> Iterator[PatchPoint]:
         yield PatchPoint(name, PASSES, only_here(around))
     yield PatchPoint("_jit_pass_canonicalize", PASSES, only_here(_around_copying))
     yield PatchPoint("_propagate_and_assign_input_shapes", PASSES, only_here(_after_inlining))
-    yield PatchPoint("_model_to_graph", UTILS, only_here(_after_all))
 
 
 POINTS = tuple(_points())

@@ -50,7 +50,6 @@ class Recorder:
         model: what is exported.
         markers: the markers in a scripted model, else None.
         reader: how the graph is read.
-        final: the graph that is written, once it is there.
         faults: what went wrong in the recording, that of calls included.
     """
 
@@ -59,7 +58,6 @@ class Recorder:
         self.thread = log.thread
         self.model = model
         self.markers: Optional[scripted.Markers] = None
-        self.final: Any = None
         self.faults = log.faults
         self.reader: Union[ScopesFirst, EveryPass] = (
             ScopesFirst(log)
@@ -209,14 +207,8 @@ class Recorder:
         """A pass copied the graph, node for node."""
         self.reader.after_copying(old, new)
 
-    @heard
-    def after_building(self, graph: Any) -> None:
-        """The graph that will be written is there; its values get other names yet."""
-        self.final = graph
-
     def let_go(self) -> None:
         """Forget every graph; the recorder is of no use any more."""
-        self.final = None
         self.reader = ScopesFirst(self.log)
 
 

@@ -21,14 +21,12 @@ are marked as well:
 
 import re
 from threading import get_ident
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from htp.backends.base import Where
 from htp.backends.common.faults import Faults
 from htp.backends.common.modules import ModuleNames, type_name
-from htp.backends.common.overriding import Watching, overrides
 from htp.backends.torchscript.failing import forward_failed
-from htp.backends.torchscript.markers import EXIT, marker
 from htp.scope import ModuleCall, Stack
 
 _MARK = "#htp"
@@ -44,6 +42,7 @@ class CallLog:
         stacks: the stack of each call.
         marked: whether calls are marked in the graph: of modules with hooks, of scripted functions.
         kinds: what torch itself calls the class of each token's scope.
+        silenced: torch was told to print nothing until the conversion has ended (``printed``).
         faults: what went wrong in the recording of the export.
     """
 
@@ -58,6 +57,7 @@ class CallLog:
         self._types: Dict[type, str] = {}
         self.marked = False
         self.kinds: Dict[str, str] = {}
+        self.silenced = False
         self.faults = Faults()
 
     def enter(self, module: Any, enclosing: Stack) -> int:
@@ -173,97 +173,3 @@ class TraceModuleMap:
         if module not in self:
             return default
         return self[module]
-
-
-def watched_call(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable[..., Any]:
-    """``nn.Module.__call__`` with every call noted while torch traces.
-
-    Args:
-        call: the plain one.
-        log: where calls are noted.
-        torch: the module.
-    """
-    has_hooks = _hooks_of(torch.nn.modules.module)
-    tracing_state = torch._C._get_tracing_state
-
-    def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        state = tracing_state()
-        if state is None or module not in log.names or get_ident() != log.thread:
-            return call(module, *args, **kwargs)
-        if log.is_innermost(module) and overrides(module):
-            return call(module, *args, **kwargs)  # by a __call__ of the class's own
-        graph = state.graph() if has_hooks(module) else None
-        return _noted(log, graph, module, call, args, kwargs)
-
-    return __call__
-
-
-def watched_overriding(log: CallLog, torch: Any) -> Watching:
-    """What runs the calls of modules that have a ``__call__`` of their own.
-
-    Their scope begins where that reaches the plain one, if it does, so they are marked as well.
-    """
-    tracing_state = torch._C._get_tracing_state
-
-    def run(module: Any, own: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-        state = tracing_state()
-        if state is None or module not in log.names or get_ident() != log.thread:
-            return own(module, *args, **kwargs)
-        return _noted(log, state.graph(), module, own, args, kwargs)
-
-    return run
-
-
-def _noted(
-    log: CallLog, graph: Any, module: Any, call: Callable[..., Any], args: Any, kwargs: Any
-) -> Any:
-    """Run a call and note it; mark it where a graph is given."""
-    token = log.begin(module)
-    if token is None:
-        return call(module, *args, **kwargs)
-    try:
-        if graph is not None:
-            result = _between_marks(log, graph, token, call, (module, *args), kwargs)
-        else:
-            result = call(module, *args, **kwargs)
-    except BaseException as error:
-        log.fail(error)
-        raise
-    log.end()
-    return result
-
-
-def watched_function(call: Callable[..., Any], log: CallLog, torch: Any) -> Callable[..., Any]:
-    """``ScriptFunction.__call__``, marked in the graph while torch traces the model."""
-    tracing_state = torch._C._get_tracing_state
-
-    def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        state = tracing_state()
-        token = log.innermost()
-        if state is None or token is None or get_ident() != log.thread:
-            return call(*args, **kwargs)
-        return _between_marks(log, state.graph(), token, call, args, kwargs)
-
-    return __call__
-
-
-def _between_marks(
-    log: CallLog, graph: Any, token: int, call: Callable[..., Any], args: Any, kwargs: Any
-) -> Any:
-    """What is traced meanwhile belongs to the call of that token, whatever its scope is."""
-    log.marked = True
-    graph.insertNode(marker(graph, str(token)))
-    try:
-        return call(*args, **kwargs)
-    finally:
-        graph.insertNode(marker(graph, EXIT))
-
-
-def _hooks_of(torch_modules: Any) -> Callable[[Any], bool]:
-    """Whether what a module computes goes through hooks, which run outside of its scope."""
-    pre_hooks, hooks = torch_modules._global_forward_pre_hooks, torch_modules._global_forward_hooks
-
-    def has_hooks(module: Any) -> bool:
-        return bool(module._forward_pre_hooks or module._forward_hooks or pre_hooks or hooks)
-
-    return has_hooks

@@ -4,10 +4,8 @@ A fault here never reaches torch: the pass runs all the same, and ``records`` ra
 """
 
 import sys
-from threading import get_ident
 from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from htp.backends.common.overriding import overrides
 from htp.backends.common.patching import PatchPoint, only_here
 from htp.backends.torchscript.following import Following
 from htp.backends.torchscript.ir import FRESH, NOT_HELD, is_held
@@ -18,7 +16,7 @@ from htp.errors import CaptureError
 from htp.graph.records import CallRecord, GraphRecord, ValueRecord
 from htp.scope import Stack
 
-__all__ = ["INSIDE", "OUTSIDE", "Taken", "noted"]
+__all__ = ["INSIDE", "OUTSIDE", "Taken"]
 
 
 class Taken:
@@ -28,7 +26,7 @@ class Taken:
         self.log = log
         self.thread = log.thread
         self.prints = Prints()
-        self.noting = Noting(log, self.prints)
+        self.noting = Noting(self.prints)
         self.following = Following(self.prints)
         self.fault: Optional[Exception] = None
         self.final: Any = None
@@ -50,6 +48,22 @@ class Taken:
         """Touch no graph any more: the one that torch has just made is not to be touched."""
         self.fault = RuntimeError(NOT_HELD)
         self.log.faults.keep(self.fault, "let_be")
+
+    def after_conversion(self, node: Any, given: Any, result: Any) -> None:
+        """One operation was converted: asked so often that ``safely`` would be felt."""
+        if self.out and self.fault is None:
+            try:
+                self.following.note_conversion(node, given, result)
+            except Exception as error:
+                self.fault = error.with_traceback(None)
+
+    def after_building(self, graph: Any, weights: Mapping[str, Any]) -> None:
+        """The graph that will be written is there, and its initializers."""
+        self.final, self.weights = graph, weights
+
+    def let_go(self) -> None:
+        """Forget the graph that was written."""
+        self.final, self.weights = None, {}
 
     def around(self, step: Callable[..., Any], graph: Any, run: Callable[[], Any]) -> Any:
         """Run a pass of torch's within a step; the pass runs once, whatever the step does."""
@@ -129,33 +143,6 @@ class Taken:
         return told
 
 
-def noted(taken: Taken, call: Callable[..., Any], module: Any, args: Any, kwargs: Any) -> Any:
-    """Run a call of a module, and note what it takes and returns while torch traces the model."""
-    import torch
-
-    noting, state = taken.noting, torch._C._get_tracing_state()
-    if state is None or taken.fault is not None or not noting.sees(module):
-        return call(module, *args, **kwargs)
-    if get_ident() != taken.thread:
-        return call(module, *args, **kwargs)
-    token = taken.safely(noting.enter, state, args, kwargs)
-    result = call(module, *args, **kwargs)
-    if token is not None:
-        taken.safely(noting.leave, state, token, result)
-    return result
-
-
-def _around_call(taken: Taken, call: Any) -> Any:
-    log = taken.log
-
-    def __call__(module: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N807
-        if log.is_innermost(module) and overrides(module):
-            return call(module, *args, **kwargs)  # the call began in a __call__ of the class's own
-        return noted(taken, call, module, args, kwargs)
-
-    return __call__
-
-
 def _around_optimizing(taken: Taken, optimize: Any) -> Any:
     def optimize_graph(graph: Any, *args: Any, **kwargs: Any) -> Any:
         if taken.noting.slots:
@@ -186,28 +173,6 @@ def _within(step: str) -> Callable[[Taken, Any], Any]:
     return only_here(around)
 
 
-def _around_each_conversion(taken: Taken, run: Any) -> Any:
-    import torch
-
-    note = taken.following.note_conversion
-    at = 0
-
-    def run_symbolic_function(*args: Any, **kwargs: Any) -> Any:
-        nonlocal at
-        result = run(*args, **kwargs)
-        if taken.out and taken.fault is None and get_ident() == taken.thread:
-            given = [*args, *kwargs.values()] if kwargs else args
-            if not isinstance(given[at], torch._C.Node):
-                at = next(i for i, value in enumerate(given) if isinstance(value, torch._C.Node))
-            try:
-                note(given[at], given[at + 1], result)
-            except Exception as error:
-                taken.fault = error.with_traceback(None)
-        return result
-
-    return run_symbolic_function
-
-
 def _before_folding(taken: Taken, fold: Any) -> Any:
     """What the initializers hold before torch computes with them."""
 
@@ -216,15 +181,6 @@ def _before_folding(taken: Taken, fold: Any) -> Any:
         return fold(graph, weights, *args, **kwargs)
 
     return jit_pass
-
-
-def _after_all(taken: Taken, build: Any) -> Any:
-    def model_to_graph(*args: Any, **kwargs: Any) -> Any:
-        result = build(*args, **kwargs)
-        taken.final, taken.weights = result[0], result[1]
-        return result
-
-    return model_to_graph
 
 
 def _inside() -> Iterator[PatchPoint]:
@@ -237,7 +193,6 @@ def _inside() -> Iterator[PatchPoint]:
     name = "_jit_pass_canonicalize_graph_fuser_ops"
     yield PatchPoint(name, PASSES, _within("through_replacing"), needed=False)
     yield PatchPoint("_jit_pass_onnx", PASSES, _within("through_conversion"))
-    yield PatchPoint("_run_symbolic_function", (*UTILS, "torch.onnx"), _around_each_conversion)
     for name in ("_jit_pass_onnx_eval_peephole", "_jit_pass_onnx_constant_fold"):
         yield PatchPoint(name, PASSES, only_here(_before_folding))
     yield PatchPoint("_jit_pass_canonicalize", PASSES, _within("through_copying"))
@@ -246,9 +201,5 @@ def _inside() -> Iterator[PatchPoint]:
 INSIDE = tuple(_inside())
 """Installed before the other patches: what they read holds no Print."""
 
-OUTSIDE = (
-    PatchPoint("__call__", ("torch.nn:Module",), _around_call),
-    PatchPoint("_optimize_graph", UTILS, only_here(_around_optimizing)),
-    PatchPoint("_model_to_graph", UTILS, only_here(_after_all)),
-)
+OUTSIDE = (PatchPoint("_optimize_graph", UTILS, only_here(_around_optimizing)),)
 """Installed after the other patches."""

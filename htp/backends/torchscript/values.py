@@ -13,8 +13,6 @@ The Prints are taken out again before anything else looks at the graph (``follow
 import weakref
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from htp.backends.torchscript.scopes import CallLog
-
 __all__ = ["UNTRACED", "Noted", "Noting", "Prints", "Slots"]
 
 _PRINT = "prim::Print"
@@ -70,28 +68,23 @@ class Noting:
         numbers: slots of sizes: while torch traces, a size is a tensor, and else a number.
     """
 
-    def __init__(self, log: CallLog, prints: Prints) -> None:
-        self._log = log
+    def __init__(self, prints: Prints) -> None:
         self._prints = prints
         self._known: Dict[int, Tuple[Any, Optional[int], int]] = {}
         self.calls: Dict[int, Noted] = {}
         self.slots = 0
         self.numbers: Set[int] = set()
 
-    def sees(self, module: Any) -> bool:
-        """Whether a call of this module is one of the model's."""
-        return module in self._log.names
-
-    def enter(self, state: Any, args: Tuple[Any, ...], kwargs: Mapping[str, Any]) -> int:
-        """A call begins; its token is the next that the log hands out."""
-        token = len(self._log.stacks)
+    def enter(
+        self, state: Any, token: int, args: Tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        """A call begins."""
         tensors: List[Any] = []
         places: List[Place] = []
         _collect_all(args, tensors, places)
         for name, value in kwargs.items():
             _collect(value, (name,), tensors, places)
         self.calls[token] = Noted(self._note(state, tensors, places), [])
-        return token
 
     def leave(self, state: Any, token: int, result: Any) -> None:
         """A call ends: a tuple is several results, anything else is the only one."""

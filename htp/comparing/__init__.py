@@ -1,0 +1,1 @@
+"""What differs between two files, module by module: ``htp.diff``."""

@@ -1,0 +1,1 @@
+"""Reports that runtimes wrote elsewhere: a file for each tool. They are not trusted."""

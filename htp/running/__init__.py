@@ -1,0 +1,1 @@
+"""Running a file in onnxruntime: sessions, samples for its inputs, values that it has inside."""

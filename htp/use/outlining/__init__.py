@@ -1,0 +1,1 @@
+"""Module calls as calls of local functions: ``TaggedModel.as_functions``."""

@@ -1,0 +1,81 @@
+"""Which modules htp.verify names for faults in files of real architectures: recorded, and anew.
+
+``tests/proving/grid.py`` plants them and writes ``tests/results/verify``.
+"""
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "verify"
+FOUND = [json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json"))]
+FORMS = ("plain", "session", "extended")
+
+
+def counts(kind, form):
+    total = Counter()
+    for each in FOUND:
+        total.update(each[kind]["counts"].get(form, {}))
+    return total
+
+
+def test_seven_architectures_by_both_backends():
+    names = {each["architecture"] for each in FOUND}
+    assert len(names) >= 7
+    assert {(e["architecture"], e["backend"]) for e in FOUND} == {
+        (name, backend) for name in names for backend in ("torchscript", "fx")
+    }
+
+
+def test_single_faults():
+    """In the plain file each is named exactly; where an optimiser fused, at least in a group."""
+    assert counts("singles", "plain")["exact"] >= 300
+    assert set(counts("singles", "plain")) == {"exact"}
+    for form in FORMS:
+        found = counts("singles", form)
+        assert not found["wrong"], form
+        assert not found["missed"], form
+        assert found["exact"] >= 0.9 * (found["exact"] + found["group"]), form
+
+
+def test_pairs():
+    assert sum(counts("pairs", "plain").values()) >= 40
+    for form in FORMS:
+        found = counts("pairs", form)
+        both = found["exact"] + found["group"]
+        assert both >= 0.95 * sum(found.values()), form
+
+
+@pytest.mark.parametrize("each", FOUND, ids=lambda e: f"{e['architecture']}-{e['backend']}")
+def test_clean_files(each):
+    judged = {form: row for form, row in each["clean"].items() if "tool" not in row}
+    assert {"plain", "session", "extended"} <= set(judged)
+    for form, row in judged.items():
+        if form.startswith("quantised"):
+            assert row.get("named without a quantised operator", []) == []
+            assert "named without a quantised operator" in row or "found again" in row["tags"]
+        else:
+            assert row["named"] == [], form
+            assert row["diverges"] == 0, form
+
+
+def test_files_in_16_bits_were_made():
+    made = [each for each in FOUND if "half, none" in each["clean"]]
+    assert len(made) >= 10
+
+
+@pytest.mark.planted
+@pytest.mark.filterwarnings("ignore")  # what torch warns of while it exports
+@pytest.mark.parametrize("backend", ["torchscript", "fx"])
+def test_anew(backend):
+    """A few faults in the smallest of the architectures."""
+    grid = pytest.importorskip("proving.grid")
+    known = {subject.name: subject for subject in grid.subjects()}
+    arguments = argparse.Namespace(faults=4, pairs=1, seed=1)
+    found = grid.measured(known["transformers:bert"], backend, arguments)
+    for kind in ("singles", "pairs"):
+        for form in FORMS:
+            assert not {"wrong", "missed"} & set(found[kind]["counts"].get(form, {}))
