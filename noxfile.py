@@ -165,9 +165,13 @@ def install_newest(session: nox.Session, *more: str) -> Pins:
     return session.error(f"no torch of constraints/ installs on Python {python}")
 
 
+WORKERS = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile")
+"""A whole suite runs in several processes, each file's tests in one, for they share exports."""
+
+
 def run_pytest(session: nox.Session, *options: str) -> None:
     """Run the suite, or the part of it that stands behind ``--``."""
-    selected = [_absolute(argument) for argument in session.posargs]
+    selected = [_absolute(argument) for argument in session.posargs] or [*WORKERS, "--durations=15"]
     if not any(argument.startswith(str(ROOT)) for argument in selected):
         selected.append(str(ROOT / "tests"))
     session.run(
@@ -191,11 +195,20 @@ def _tags(pins: Pins) -> List[str]:
     return tags
 
 
+_options = GROUPS["tool"]["pytest"]["ini_options"]["addopts"]
+WITH_NOTEBOOKS = _options[_options.index("-m") + 1].replace(" and not notebook", "")
+"""The markers of the tests that run by default, and those of notebooks."""
+
 NEWEST_PYTHON = interpreter(PINS[-1].python)
 """None lets the sessions for the newest torch take the Python that runs nox."""
 
 
-@nox.session(tags=["all"])
+def python_of(path: Path) -> Optional[str]:
+    """The Python that a file of pins names in its first line, ``# python 3.NN``; None as above."""
+    return interpreter(path.read_text("utf-8").split()[2])
+
+
+@nox.session(tags=["all", "once"])
 def lint(session: nox.Session) -> None:
     """Style and mistakes: ruff."""
     session.install(*nox.project.dependency_groups(GROUPS, "lint"))
@@ -203,7 +216,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
 
 
-@nox.session(tags=["all"])
+@nox.session(tags=["all", "once"])
 def typing(session: nox.Session) -> None:
     """Types: mypy, strict."""
     core = GROUPS["project"]["dependencies"] + GROUPS["project"]["optional-dependencies"]["cli"]
@@ -215,8 +228,13 @@ def typing(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite on the newest torch that the Python at hand can have."""
     with disposable(session):
-        install_newest(session, *nox.project.dependency_groups(GROUPS, "test"))
-        run_pytest(session)
+        pins = install_newest(session, *nox.project.dependency_groups(GROUPS, "test"))
+        if pins is not PINS[-1]:
+            run_pytest(session)
+            return
+        constraint = ("-c", str(pins.path))
+        session.install(*constraint, *nox.project.dependency_groups(GROUPS, "notebook"))
+        run_pytest(session, "-m", WITH_NOTEBOOKS)
 
 
 def tests_on(pins: Pins) -> None:
@@ -244,13 +262,90 @@ for _pins in PINS:
     tests_on(_pins)
 
 
-@nox.session(tags=["all"])
+@nox.session(tags=["all", "page"])
 def matrix(session: nox.Session) -> None:
-    """Write compat_matrix.md and docs/options.md; ``-- --check`` says whether they are stale."""
+    """Write compat_matrix.md, docs/options.md, docs/releases.md; ``-- --check``: are they stale?"""
     session.install("packaging")
     session.run("python", "tools/matrix.py", *session.posargs)
     check = ["--check"] if "--check" in session.posargs else []
     session.run("python", "tools/options.py", *check)
+    session.run("python", "tools/releases.py", *check)
+
+
+@nox.session(python=NEWEST_PYTHON, tags=["all", "once"])
+def docs(session: nox.Session) -> None:
+    """Build the site into build/docs, warnings are errors; ``-- --links`` tries external links."""
+    pinned = ["-c", str(ROOT / "constraints" / "docs.txt")]
+    core = GROUPS["project"]["dependencies"] + GROUPS["project"]["optional-dependencies"]["cli"]
+    session.install(*pinned, *core, *nox.project.dependency_groups(GROUPS, "docs"))
+    links = "--links" in session.posargs
+    output = ROOT / "build" / ("links" if links else "docs")
+    session.run(
+        *("python", "-m", "sphinx", "-W", "--keep-going", "-n", "-q"),
+        *("-b", "linkcheck" if links else "html", "-d", str(ROOT / "build" / "doctrees")),
+        *("-c", str(ROOT / "docs"), str(ROOT), str(output)),
+        env={"PYTHONPATH": str(ROOT)},
+    )
+    session.log(f"the site is {output / 'docs' / 'index.html'}" if not links else "links answer")
+
+
+@nox.session(name="new-release")
+def new_release(session: nox.Session) -> None:
+    """Pin a release of torch that HTP does not know yet, and run its suite: ``-- 2.16``.
+
+    Options of pytest behind the release run a part of the suite, which is no result; ``--newest``
+    before them takes the newest companions.
+    """
+    release, *rest = session.posargs or session.error("name a release behind --, such as 2.16")
+    newest = [rest.pop(0)] if rest[:1] == ["--newest"] else []
+    have = [python for python in (f"3.{minor}" for minor in range(8, 30)) if interpreter(python)]
+    script = str(ROOT / "tools" / "new_release.py")
+    session.install("packaging", "uv")
+    session.run("python", script, "pins", release, *newest, "--have", *have)
+    try:
+        run_new_suite(session, f"tests-torch{release}", rest)
+    finally:
+        session.log("What is left to be decided:")
+        session.run("python", script, "left", release)
+
+
+def run_new_suite(session: nox.Session, name: str, selected: List[str]) -> None:
+    """Run a session that this run of nox has not seen: first what looks, then what judges."""
+    home = Path(session.virtualenv.location).parent
+    environment = home / name.replace(".", "-")
+    again = [sys.executable, "-m", "nox", "--envdir", str(home), "-r", "-s"]
+    look = str(ROOT / "tools" / "options.py")
+    try:
+        # The wheel of the second has the options that the release was found to have.
+        session.run(*again, name, "--", "tests/test_packaging.py", external=True)
+        scripts = environment / ("Scripts" if os.name == "nt" else "bin")
+        session.run(str(scripts / "python"), look, "--record", external=True)
+        session.run("python", look)
+        session.run(*again, name, *(["--", *selected] if selected else []), external=True)
+        if not selected:
+            session.run(*again, "matrix", external=True)
+    finally:
+        if os.environ.get("HTP_KEEP_ENVS") != "1":
+            shutil.rmtree(environment, ignore_errors=True)
+
+
+@nox.session(tags=["once"])
+def package(session: nox.Session) -> None:
+    """The source distribution and the wheel: built, and installed in bare environments by pip."""
+    file = str(ROOT / "tests" / "files" / "schema3_fx.onnx")
+    session.install("build")
+    with disposable(session), tempfile.TemporaryDirectory() as folder:
+        session.run("python", "-m", "build", "--outdir", folder, str(ROOT))
+        for made in sorted(Path(folder).glob("htp_onnx-*")):
+            home = Path(folder, f"bare-{made.suffix[1:]}")
+            session.run("python", "-m", "venv", str(home))
+            scripts = home / ("Scripts" if os.name == "nt" else "bin")
+            python, htp = str(scripts / "python"), str(scripts / "htp")
+            pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+            session.run(*pip, str(made), external=True)
+            session.run(python, str(ROOT / "tools" / "bare.py"), file, external=True)
+            session.run(*pip, f"htp-onnx[cli] @ {made.as_uri()}", external=True)
+            session.run(htp, "tree", "--depth", "1", file, external=True)
 
 
 def accuracy_on(pins: Pins) -> None:
@@ -309,6 +404,23 @@ def planted(session: nox.Session) -> None:
         session.run("python", str(script), "-o", str(results), *session.posargs)
 
 
+LOOK = ROOT / "constraints" / "look.txt"
+"""All that the session installs: what some of it asks for and no test needs is left out."""
+
+
+@nox.session(python=python_of(LOOK), tags=["once"])
+def look(session: nox.Session) -> None:
+    """Pages in Chromium and in other programs' viewers; no torch."""
+    with disposable(session):
+        session.install("--no-deps", "-r", str(LOOK), str(wheel(session)))
+        selected = [_absolute(argument) for argument in session.posargs]
+        session.chdir(session.create_tmp())
+        session.run(
+            *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-m", "look"),
+            *(selected or [str(ROOT / "tests" / "look")]),
+        )
+
+
 def library_on(pins: Pins) -> None:
     """Define the session that exports by a real library on one torch release."""
     name = f"{pins.library}-torch{pins.release}"
@@ -336,7 +448,7 @@ for _pins in library_pins():
     library_on(_pins)
 
 
-@nox.session
+@nox.session(tags=["page"])
 def libraries(session: nox.Session) -> None:
     """Write docs/libraries.md from the result files; ``-- --check`` says whether it is stale."""
     session.install("packaging")
@@ -374,7 +486,7 @@ for _pins in PINS:
         fixtures_on(_pins)
 
 
-@nox.session(python=NEWEST_PYTHON)
+@nox.session(python=python_of(REWRITERS))
 def tools(session: nox.Session) -> None:
     """What real tools make of the models in FOLDER, and how right the carried tags are."""
     with disposable(session):
@@ -384,13 +496,15 @@ def tools(session: nox.Session) -> None:
         run_tools(session)
 
 
-@nox.session(name="tools-optimum", python=NEWEST_PYTHON)
+OPTIMUM = next(pins for pins in library_pins() if pins.library == "optimum")
+
+
+@nox.session(name="tools-optimum", python=interpreter(OPTIMUM.python))
 def tools_optimum(session: nox.Session) -> None:
     """The same for optimum, which needs torch: run it after the other."""
-    (pins,) = (each for each in library_pins() if each.library == "optimum")
     with disposable(session):
         test = nox.project.dependency_groups(GROUPS, "libraries")
-        install(session, pins, *pins.versions, *test)
+        install(session, OPTIMUM, *OPTIMUM.versions, *test)
         run_tools(session, "--tools", "optimum")
 
 
@@ -407,13 +521,13 @@ def run_tools(session: nox.Session, *options: str) -> None:
         )
 
 
-@nox.session
+@nox.session(tags=["page"])
 def propagation(session: nox.Session) -> None:
     """Write docs/propagation.md from the result files; ``-- --check`` tells whether it is stale."""
     session.run("python", "tools/propagation_page.py", *session.posargs)
 
 
-@nox.session
+@nox.session(tags=["page"])
 def annotate(session: nox.Session) -> None:
     """Write docs/annotate.md from the result files; ``-- --check`` says whether it is stale."""
     session.install("packaging")
@@ -453,14 +567,14 @@ for _pins in PINS:
         extract_on(_pins)
 
 
-@nox.session
+@nox.session(tags=["page"])
 def extract(session: nox.Session) -> None:
     """Write docs/extract_results.md from the result files; ``-- --check``: whether it is stale."""
     session.install("packaging")
     session.run("python", "tools/extract_results_page.py", *session.posargs)
 
 
-MODULE_DB_ON = ("1.13", "2.4", "2.6", "2.9", "2.15")
+MODULE_DB_ON = ("1.13", "2.4", "2.6", "2.9", PINS[-1].release)
 """Where torch's own database of modules is tried: both ends of what has one, and where torch's
 exporters changed."""
 

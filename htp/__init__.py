@@ -46,9 +46,12 @@ if TYPE_CHECKING:  # what __getattr__ fetches, for those who read types
     from htp.proving.sensitivity import sensitivity
     from htp.proving.verification import Verification
     from htp.proving.verify import verify
+    from htp.reporting import report
     from htp.scope import Coverage, Evidence, ModuleCall, Provenance, Sharing, Tag
+    from htp.steps import Step, progress
     from htp.tagged import TaggedModel, load
     from htp.tree import ModuleTree
+    from htp.viewing import NodeData, node_data
 
     backend: Optional[str]
     """Name of the backend that an export takes when none is named, or None. Asked anew each time:
@@ -60,12 +63,13 @@ warn_of_strangers()
 __all__ = [
     # doing
     "annotate", "export", "load", "carry", "tagging",
-    "bisect", "diff", "overflow", "profile", "sensitivity", "verify",
+    "bisect", "diff", "node_data", "overflow", "profile", "report", "sensitivity", "verify",
+    "progress",
     "backend", "available_backends", "register_backend",
     # values
     "BackendInfo", "BackendSpec", "Bisection", "CarryReport", "Coverage", "Diff", "Evidence",
-    "Exported", "ModuleCall", "ModuleTree", "Overflow", "Profile", "Provenance", "Sensitivity",
-    "Sharing", "Tag", "TaggedModel", "Verification",
+    "Exported", "ModuleCall", "ModuleTree", "NodeData", "Overflow", "Profile", "Provenance",
+    "Sensitivity", "Sharing", "Step", "Tag", "TaggedModel", "Verification",
     # errors
     "BackendUnavailableError", "CaptureError", "ExtractionError", "HTPError",
     "InvalidModelError", "UnknownModuleError", "UnsupportedTorchError",
@@ -75,10 +79,12 @@ __all__ = [
 # fmt: on
 
 _HOMES = (
+    "htp.steps",
     *("htp.errors", "htp.scope", "htp.tree", "htp.tagged", "htp.exported", "htp.carried"),
     *("htp.carry_report", "htp.drop_in", "htp.annotated", "htp.comparing.diff"),
     *("htp.profiling", "htp.proving.verification", "htp.proving.verify", "htp.proving.bisect"),
-    *("htp.proving.overflow", "htp.proving.ranking", "htp.proving.sensitivity"),
+    *("htp.proving.overflow", "htp.proving.ranking", "htp.proving.sensitivity", "htp.viewing"),
+    "htp.reporting",
 )
 """Where those names stand that are not here yet; the file that costs most comes last. They are
 fetched when they are first used, so that the import is cheap."""

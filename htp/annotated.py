@@ -16,6 +16,7 @@ from htp.file.model_file import ModelFile
 from htp.file.records import record_model
 from htp.graph.records import CallRecord, Capture, GraphRecord
 from htp.scope import Coverage, Stack, Tag
+from htp.steps import step
 from htp.tagged import TaggedModel
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def annotate_with_report(f: Any, model: Any = None) -> Report:
     counts = dict.fromkeys((*(source.name for source in SOURCES), FLOW), 0)
     for told in filter(None, found.sources):
         counts[told] += 1
+    step("tagging")
     return Report(TaggedModel(_written(opened, found)), counts, Coverage.of(found.tags).unknown)
 
 
@@ -100,7 +102,8 @@ class _Opened(NamedTuple):
 def _opened(f: Any, model: Optional[Model]) -> _Opened:
     file, name = sources.opened(f)
     content = wire.join(file.chunks)
-    outline = parse(wire.without_weights(content))
+    with file.naming():
+        outline = parse(wire.without_weights(content))
     _refuse(outline, name)
     subject = _subject(outline, content, file, model, winml.beside(f))
     return _Opened(name, file, content, outline, subject)

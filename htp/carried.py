@@ -41,7 +41,7 @@ def _source(tagged: Any, file: ModelFile) -> rewriting.Source:
     if isinstance(tagged, (str, os.PathLike)) and os.fspath(tagged).endswith(sidecar.END):
         return source_of_skeletons(sidecar.read(tagged).origins, file)
     source = tagged if isinstance(tagged, TaggedModel) else load(tagged)
-    return rewriting.source_of(source._told)
+    return rewriting.source_of(source.file)
 
 
 def renamed(tagged: TaggedModel, rewritten: Any) -> Dict[str, str]:
@@ -54,9 +54,9 @@ def renamed(tagged: TaggedModel, rewritten: Any) -> Dict[str, str]:
     Raises:
         InvalidModelError: as in ``carry``.
     """
-    return rewriting.renamed(rewriting.source_of(tagged._told), file_of(rewritten))
+    return rewriting.renamed(rewriting.source_of(tagged.file), file_of(rewritten))
 
 
 def file_of(f: Any) -> ModelFile:
     """A file as it stands, whatever tags it has or is owed."""
-    return f._file if isinstance(f, TaggedModel) else sources.opened(f)[0]
+    return f.loaded if isinstance(f, TaggedModel) else sources.opened(f)[0]

@@ -1,10 +1,27 @@
 """What became of the operations of a file that a tool rewrote, module by module."""
 
-from dataclasses import dataclass, field
-from typing import Any, Counter, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Counter,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
-from htp.printable import printable
 from htp.scope import UNKNOWN, Coverage, Evidence, ModuleCall, Tag
+from htp.showing.frames import frame
+from htp.showing.sheet import INDEX, Column, Sheet, of_call
+from htp.showing.table import html
+from htp.showing.text import figure, lines, said
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["CHANGES", "CarriedNode", "CarryReport", "ModuleChanges"]
 
@@ -51,7 +68,7 @@ class CarriedNode(NamedTuple):
     stands_for: Tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CarryReport:
     """How the tags of a file were carried onto what a tool made of it.
 
@@ -72,7 +89,7 @@ class CarryReport:
     modules: Tuple[ModuleChanges, ...]
     unresolved: Tuple[str, ...] = ()
     lost: int = 0
-    nodes: Tuple[CarriedNode, ...] = field(default=(), repr=False)
+    nodes: Tuple[CarriedNode, ...] = ()
 
     @classmethod
     def of(
@@ -127,23 +144,44 @@ class CarryReport:
 
     def summary(self) -> List[str]:
         """What there is to say of all nodes, a line each."""
-        said = [f"{count} by {each}" for each, count in self.evidence.items()]
-        lines = [str(self.coverage), f"matched: {', '.join(said) or 'none'}"]
+        ways = [f"{count} by {each}" for each, count in self.evidence.items()]
+        told = [str(self.coverage), f"matched: {', '.join(ways) or 'none'}"]
         if self.unresolved:
-            lines.append(f"{len(self.unresolved)} unresolved")
-        return lines
+            told.append(f"{len(self.unresolved)} unresolved")
+        return told
+
+    def to_pandas(self) -> "DataFrame":
+        """A row for each module call, by ``path`` and ``call``.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(_sheet(self))
 
     def __str__(self) -> str:
-        rows: List[Tuple[str, ...]] = [("module", *CHANGES)]
-        for each in self.modules:
-            name = printable(str(each.call) or "(root)")
-            rows.append((name, *(str(getattr(each, what) or "") for what in CHANGES)))
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        lines = [_line(row, widths) for row in rows]
-        return "\n".join([*lines, "", *self.summary()])
+        return "\n".join([*lines(_sheet(self)), "", *self.summary()])
+
+    def __repr__(self) -> str:
+        return said(_sheet(self))
+
+    def _repr_html_(self) -> str:
+        return html(_sheet(self))
 
 
-def _line(row: Tuple[str, ...], widths: List[int]) -> str:
-    first, *others = zip(row, widths)
-    cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
-    return "  ".join(cells).rstrip()
+def _counted(what: str) -> Column[ModuleChanges]:
+    def count(row: ModuleChanges) -> int:
+        return int(getattr(row, what))
+
+    return Column(what, lambda row: figure(count(row)), True, what, count, "int64")
+
+
+_COLUMNS: Tuple[Column[ModuleChanges], ...] = (
+    *of_call(lambda row: row.call),
+    Column("module", lambda row: str(row.call) or "(root)"),
+    *map(_counted, CHANGES),
+)
+
+
+def _sheet(report: CarryReport) -> Sheet[ModuleChanges]:
+    title = f"{report.coverage}; {len(report.unresolved)} unresolved"
+    return Sheet("CarryReport", title, _COLUMNS, report.modules, INDEX, report.summary()[1:])

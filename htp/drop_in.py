@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional,
 from htp import registry, turns
 from htp.backends.common import entrances
 from htp.backends.common.unseen import is_counted, unseen
-from htp.exported import Exported, Wishes
+from htp.exported import Exports, Wishes
 from htp.graph.rooted import checked_root
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ _running = threading.local()
 @contextmanager
 def tagging(
     backend: Optional[str] = None, origin: bool = True, root: str = ""
-) -> Iterator[List[Exported]]:
+) -> Iterator[Exports]:
     """Tag every ONNX export that takes place meanwhile, by whatever library and in any thread.
 
     Each export is torch's own: the arguments are the caller's, what torch returns is returned, and
@@ -73,7 +73,7 @@ def tagging(
             every path and every parameter's name begins with it.
 
     Yields:
-        A list that grows by one ``htp.Exported`` with each export.
+        A list that grows by one ``htp.Exported`` with each export; it has ``to_pandas``.
 
     Raises:
         UnsupportedTorchError: a backend is named, and torch is missing or no backend accepts it.
@@ -83,7 +83,7 @@ def tagging(
     wishes = Wishes(backend, origin, checked_root(root))
     if backend is not None:
         registry.chosen(backend)
-    exports: List[Exported] = []
+    exports = Exports()
     token = object()
     with turns.watching(exports.append):
         _contexts.enter(token, wishes)

@@ -9,6 +9,7 @@ from htp import failures, registry, turns
 from htp.errors import CaptureError
 from htp.exported import Exported
 from htp.spec import BackendSpec
+from htp.steps import step
 
 if TYPE_CHECKING:  # imported where they are used: `import htp` is cheap
     import onnx
@@ -102,7 +103,9 @@ def export(
     with turns.ours(), store.Destination(f) as destination:
         request = arguments.checked(model, args, given, spec.exporter, destination.scratch_path)
         recorded = record(request, spec)
+        step("tagging")
         file = _tagged(recorded, destination, root, origin)
+        step("writing the file")
         if embed:
             destination.commit(file.chunks)
         else:
@@ -238,12 +241,14 @@ def record(request: "Request", spec: BackendSpec) -> Recorded:
         rows.append(registry.chosen(registry.name_for("torchscript")))
     with turns.ours(), undisturbed(request.model), ExitStack() as stack:
         listening = [(row.name, stack.enter_context(registry.load(row).listen())) for row in rows]
+        step("exporting by torch", what=f"backend {spec.name}")
         try:
             written = arguments.exporter(spec.exporter)(request)
         except CaptureError as error:
             told = (failures.told(listener.where()) for _, listener in listening)
             error.say("" if error.asked else next(filter(None, told), ""))
             raise
+        step("hearing what was exported")
         heard = [(name, each) for name, listener in listening for each in listener.take()]
     if not heard:
         raise CaptureError(

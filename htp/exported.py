@@ -1,11 +1,18 @@
 """What is wanted and what is told of one export that takes place inside ``htp.tagging``."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, Optional
+from typing import TYPE_CHECKING, List, NamedTuple, Optional, Sequence, Tuple
 
-from htp.scope import Coverage
+from htp.scope import Coverage, Provenance
+from htp.showing.frames import frame
+from htp.showing.sheet import Column, Sheet
+from htp.showing.table import html
+from htp.showing.text import brief, said
 
-__all__ = ["Exported", "Wishes"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Exported", "Exports", "Wishes"]
 
 
 class Wishes(NamedTuple):
@@ -22,7 +29,7 @@ class Wishes(NamedTuple):
     root: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exported:
     """One export, and whether its nodes were tagged.
 
@@ -50,3 +57,52 @@ class Exported:
     def tagged(self) -> bool:
         """Whether the nodes have tags."""
         return self.reason is None
+
+    def __repr__(self) -> str:
+        where = "" if self.path is None else f" to {self.path}"
+        known = self.coverage if self.tagged else f"not tagged: {self.reason}"
+        return f"<Exported {brief(self.model + where)}; {brief(known)}>"
+
+
+class Exports(List[Exported]):
+    """A list of exports."""
+
+    def to_pandas(self) -> "DataFrame":
+        """A row for each export.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(_sheet(self))
+
+    def __repr__(self) -> str:
+        return said(_sheet(self))
+
+    def _repr_html_(self) -> str:
+        return html(_sheet(self))
+
+
+def _nodes(kind: Provenance) -> Column[Exported]:
+    return Column(
+        key=kind.value,
+        value=lambda each: each.coverage and getattr(each.coverage, kind.value),
+        dtype="Int64",
+    )
+
+
+_COLUMNS: Tuple[Column[Exported], ...] = (
+    Column("model", lambda each: each.model, key="model", value=lambda each: each.model),
+    Column("file", lambda each: each.path or "-", key="path", value=lambda each: each.path),
+    Column("exporter", lambda each: each.exporter, False, "exporter", lambda each: each.exporter),
+    Column("backend", lambda e: e.backend or "-", False, "backend", lambda each: each.backend),
+    Column("", lambda each: str(each.coverage or each.reason)),
+    Column(key="nodes", value=lambda each: each.nodes, dtype="Int64"),
+    *map(_nodes, Provenance),
+    Column(key="tagged", value=lambda each: each.tagged, dtype="bool"),
+    Column(key="reason", value=lambda each: each.reason),
+)
+
+
+def _sheet(exports: Sequence[Exported]) -> Sheet[Exported]:
+    tagged = sum(1 for each in exports if each.tagged)
+    return Sheet("Exports", f"{len(exports)}, {tagged} of them tagged", _COLUMNS, exports)

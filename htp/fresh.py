@@ -85,7 +85,7 @@ def fresh(part: Part, plain: ModelFile) -> Fresh:
     told = part.calls
     calls = _values_now(_calls_left(part), part.renamed) if told is None else list(told)
     graph: Optional[Skeleton] = None
-    if old.has_skeleton or old.schema != origins.SCHEMA:  # else it was not wanted
+    if old.has_skeleton or old.schema not in origins.WITH_SKELETON:  # else it was not wanted
         graph = _skeleton(part, plain, calls)
     digest = origins.digest((node.op_type, node.output) for node in nodes_of(outline))
     value = origins.encode(old.backend, old.torch, old.version, calls, digest, graph)

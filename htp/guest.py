@@ -21,6 +21,7 @@ from htp.graph.complete import complete
 from htp.graph.rooted import rooted
 from htp.scope import Coverage
 from htp.spec import BackendSpec
+from htp.steps import unheard
 from htp.tagged import load
 
 __all__ = ["Export"]
@@ -247,7 +248,8 @@ class Export:
         self.exported, self.warn = inner.exported, inner.warn
         path = self._call.theirs.path
         if self.exported.tagged and path is not None:
-            coverage = load(path).coverage
+            with unheard():
+                coverage = load(path).coverage
             self.exported = replace(self.exported, coverage=coverage, nodes=coverage.total)
 
     def _where(self) -> Where:

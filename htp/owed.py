@@ -7,8 +7,6 @@ Nothing is carried before tags are asked for, and nothing at all where the nodes
     a node has no tag, or is another operation than its tag is of    carried from the origins
 """
 
-import inspect
-import warnings
 from typing import TYPE_CHECKING, Dict, Iterable, Iterator, Optional, Set, Tuple
 
 from htp.carry_report import CarryReport
@@ -22,11 +20,13 @@ from htp.graph.records import GraphRecord
 from htp.rewritten import carried, renewed
 from htp.scope import Coverage, Evidence
 from htp.skeletons import held, source_of_skeletons
+from htp.steps import step
+from htp.warned import warn
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["check", "current", "settled", "told", "warn"]
+__all__ = ["check", "current", "settled", "told"]
 
 
 def check(file: ModelFile, name: str) -> None:
@@ -43,7 +43,7 @@ def check(file: ModelFile, name: str) -> None:
         if not file.parameters():
             raise InvalidModelError(
                 f"{name} has no tags, and neither metadata nor node names tell of modules.",
-                "export it with htp.export.",
+                "export it with htp.export. htp.annotate(f, model) tags a file that is there.",
             )
         warn(
             f"{name} was tagged by HTP, but a tool that rewrote it dropped tags and origin; its "
@@ -111,6 +111,7 @@ def settled(file: ModelFile) -> Tuple[ModelFile, Optional[CarryReport]]:
     """
     if not _can_be_owed(file) or file.is_sealed or not _is_owed(file):
         return file, None
+    step("reading the file's origin")
     return carried(source_of_skeletons(file.origins, file), file)
 
 
@@ -133,6 +134,7 @@ def current(file: ModelFile) -> ModelFile:
     Raises:
         InvalidModelError: the origin is damaged.
     """
+    step("writing the file")
     if file.is_sealed:
         return file
     nodes = list(nodes_of(file.outline))
@@ -140,11 +142,3 @@ def current(file: ModelFile) -> ModelFile:
     if not one or _fits(file, nodes) or not all(map(is_tagged, nodes)):
         return file
     return renewed(source_of_skeletons(file.origins, file), file)
-
-
-def warn(text: str) -> None:
-    """Warn whoever called HTP."""
-    level, frame = 1, inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "htp":
-        level, frame = level + 1, frame.f_back
-    warnings.warn(text, RuntimeWarning, stacklevel=level)

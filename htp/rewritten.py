@@ -23,6 +23,7 @@ from htp.graph.records import GraphRecord, NodeRecord
 from htp.graph.used import aligned, used
 from htp.matching import Matched, Side, match
 from htp.scope import UNKNOWN, Evidence, Stack, Tag
+from htp.steps import step
 
 __all__ = ["Source", "carried", "renamed", "renewed", "source_of"]
 
@@ -80,8 +81,8 @@ def carried(source: Source, file: ModelFile) -> Tuple[ModelFile, CarryReport]:
     Raises:
         InvalidModelError: it was made from something else.
     """
-    plain = _plain(file)
-    record, matched = _matched(source, file, plain)
+    record, matched, plain = _matched(source, file)
+    step("writing what was carried")
     made = _tagged(plain, _entries(source, plain, record, matched))
     return made, _report(source, record, matched)
 
@@ -92,12 +93,15 @@ def renamed(source: Source, file: ModelFile) -> Dict[str, str]:
     Raises:
         InvalidModelError: it was made from something else.
     """
-    record, matched = _matched(source, file, _plain(file))
+    record, matched, _ = _matched(source, file)
     return _renamed(source.side, record, matched)
 
 
-def _matched(source: Source, file: ModelFile, plain: ModelFile) -> Tuple[GraphRecord, Matched]:
+def _matched(source: Source, file: ModelFile) -> Tuple[GraphRecord, Matched, ModelFile]:
+    """What is matched with what; and the file without anything of HTP's."""
+    step("reading the rewritten graph")
     survived = [tag if is_tagged(node) else None for node, tag in file.seen()]
+    plain = _plain(file)
     record, weights = _record(plain), plain.weights()
     add_attributes(record, plain.outline, weights)
     matched = match(source.side, Side(record, aligned(record, survived), weights))
@@ -106,7 +110,7 @@ def _matched(source: Source, file: ModelFile, plain: ModelFile) -> Tuple[GraphRe
             f"The rewritten file was not made from the tagged one: {matched.stranger}.",
             "give the tagged file that it was made from.",
         )
-    return record, matched
+    return record, matched, plain
 
 
 def _report(source: Source, record: GraphRecord, matched: Matched) -> CarryReport:

@@ -36,7 +36,7 @@ class ModuleCall(NamedTuple):
 
     @property
     def class_name(self) -> str:
-        """The class's own name, without the package: ``Linear``."""
+        """The class's own name without the package, as in ``Linear``."""
         return self.type.rpartition(".")[2]
 
     def __str__(self) -> str:

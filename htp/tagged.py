@@ -22,12 +22,12 @@ from htp.file.document import nodes_of, text_of
 from htp.file.garbage import no_search
 from htp.file.model_file import ModelFile
 from htp.file.origin import Origin
-from htp.file.tags import origin_of
 from htp.pattern import Pattern, operators
 from htp.scope import Coverage, Tag
-from htp.tree import ModuleTree, build
+from htp.showing.text import brief
 from htp.use.modules import Modules
 from htp.use.verbs import Verbs
+from htp.warned import warn
 
 if TYPE_CHECKING:
     import onnx
@@ -85,12 +85,17 @@ class TaggedModel(Verbs):
             self._file, self._report = owing.settled(self._file)
             self._owed = None
             if self._report is not None:
-                owing.warn(owing.told(self._file, name))
+                warn(owing.told(self._file, name))
 
     @property
-    def _told(self) -> ModelFile:
-        """The file with its tags."""
+    def file(self) -> ModelFile:
+        """The file with its tags, for HTP's own rooms: what it can do changes with any release."""
         self._settle()
+        return self._file
+
+    @property
+    def loaded(self) -> ModelFile:
+        """The same as it was loaded, whatever tags it is owed; likewise."""
         return self._file
 
     def __copy__(self) -> "TaggedModel":
@@ -106,8 +111,7 @@ class TaggedModel(Verbs):
         return {**vars(self), "program": None}
 
     def __repr__(self) -> str:
-        made = f"backend={self.backend!r}, torch={self.torch!r}" if self.backend else "inferred"
-        return f"<TaggedModel {made}, {self.coverage}>"
+        return f"<TaggedModel {self._made}, {self.coverage}>"
 
     @property
     def carried(self) -> "Optional[CarryReport]":
@@ -118,14 +122,14 @@ class TaggedModel(Verbs):
     @property
     def model(self) -> "onnx.ModelProto":
         """The model. Tensors in data files stay there (``onnx.load_external_data_for_model``)."""
-        return self._told.proto
+        return self.file.proto
 
     def nodes(self) -> Iterator[Tuple["onnx.NodeProto", Tag]]:
         """Every node with its tag: main graph and nested bodies, then bodies of called functions.
 
         A node comes before the nodes of its bodies. A function that nothing calls is left out.
         """
-        return self._told.nodes()
+        return self.file.nodes()
 
     def tag(self, name: str) -> Tag:
         """The tag of the node that has this name, or that computes the value of this name.
@@ -136,7 +140,7 @@ class TaggedModel(Verbs):
         """
         if not isinstance(name, str):
             raise TypeError(f"A node or value is named by a text; found {type(name).__name__}.")
-        file, maker = self._told, None
+        file, maker = self.file, None
         for node in nodes_of(file.outline) if name else ():
             if node.name == name:
                 return file.tag(node)
@@ -191,32 +195,14 @@ class TaggedModel(Verbs):
             )
         return found[best]
 
-    def tree(self) -> ModuleTree:
-        """The module calls with the coverage of their nodes, modules without nodes included.
-
-        A file that several models were merged into has a root for each; see ``ModuleTree.joined``.
-        Where a tool dropped all tags, the tree is that of the inferred ones.
-        """
-        file = self._told
-        several = len(file.origins) > 1
-        tags: Dict[str, List[Tag]] = {}
-        with no_search():
-            if several:
-                for node, tag in file.seen():
-                    tags.setdefault(origin_of(node), []).append(tag)
-            else:
-                tags[""] = [tag for _, tag in file.seen()]
-            told = () if file.origins and file.is_bare else file.origins
-            return build(tags, [(o.calls, o.fingerprint if several else "") for o in told])
-
     def parameters(self) -> Dict[str, Tuple[str, ...]]:
         """For each initializer known to hold one: the parameters' or buffers' full names."""
-        return self._told.parameters()
+        return self.file.parameters()
 
     @property
     def coverage(self) -> Coverage:
         """How many nodes are known in which way."""
-        return Coverage.of(tag for _, tag in self._told.seen())
+        return Coverage.of(tag for _, tag in self.file.seen())
 
     @property
     def origins(self) -> Sequence[Origin]:
@@ -244,6 +230,12 @@ class TaggedModel(Verbs):
         return self._said("backend")
 
     @property
+    def _made(self) -> str:
+        """By what, in a few words."""
+        said = (brief(repr(each)) for each in (self.backend, self.torch))
+        return "backend={}, torch={}".format(*said) if self.backend else "inferred"
+
+    @property
     def torch(self) -> Optional[str]:
         """The torch that exported the model; None when the tags were not made by HTP.
 
@@ -260,7 +252,7 @@ class TaggedModel(Verbs):
         Raises:
             HTPError: it cannot be written, or a data file is missing.
         """
-        owing.current(self._told).save(f)
+        owing.current(self.file).save(f)
 
     def strip(self) -> "TaggedModel":
         """Take out everything that HTP wrote, in place: torch's own bytes are left.
@@ -268,7 +260,7 @@ class TaggedModel(Verbs):
         What ``model`` gave before keeps its tags; ask for it again.
 
         Returns:
-            This model, for chaining: ``htp.load("a.onnx").strip().save("b.onnx")``.
+            This model, so that ``htp.load("a.onnx").strip().save("b.onnx")`` is one line.
         """
         self._owed = self._report = None
         self._file.strip()

@@ -1,8 +1,8 @@
 """The tree of module calls, with the nodes that each one owns."""
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import (
+    TYPE_CHECKING,
     Callable,
     Dict,
     Iterable,
@@ -17,18 +17,18 @@ from typing import (
     TypeVar,
 )
 
-from htp.scope import Coverage, ModuleCall, Stack, Tag
+from htp.scope import Coverage, ModuleCall, Provenance
+from htp.showing import folded, frames
+from htp.showing.sheet import INDEX, Column, Sheet, of_call
+from htp.showing.text import brief, figure
 
-__all__ = ["ModuleTree", "Standing", "build", "spread"]
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["NOTHING", "ModuleTree", "Row", "Standing", "rows", "sheet", "spread"]
 
 NOTHING = Coverage()
-NONE = [0, 0, 0, 0]
-PLACES = {id(provenance): place for place, (provenance, _) in enumerate(NOTHING)}
-"""By identity: an enumeration's own hash is slow."""
-Counts = Tuple[int, ...]
-"""Nodes of each provenance, in the order of a coverage."""
 Place = TypeVar("Place")
-Calls = Iterable[Tuple[ModuleCall, int]]
 
 
 @dataclass(repr=False)
@@ -44,6 +44,7 @@ class ModuleTree:
             ``total`` counts a node where it is owned, and only there.
         standing: on the root only: which nodes stand for several calls.
         unknown: on the root only: nodes of which nothing is known.
+        origin: on the root of an export only: the fingerprint under which it was handed in.
         joined: the file holds several exported models. This is no module call, and its
             ``children`` are the models' roots, each with its own nodes.
     """
@@ -56,13 +57,32 @@ class ModuleTree:
     standing: Sequence["Standing"] = field(default=(), compare=False)
     unknown: int = 0
     joined: bool = False
+    origin: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
-        return f"<ModuleTree {str(self.call)!r}: {self.total}; {len(self.children)} calls below>"
+        name = brief(self.call)
+        return f"<ModuleTree {name!r}: {self.total}; {len(self.children)} calls below>"
+
+    def _repr_html_(self) -> str:
+        return folded.html(
+            sheet(self, "ModuleTree", f"{brief(self.call) or '(root)'}: {self.total}")
+        )
+
+    def to_pandas(self) -> "DataFrame":
+        """A row for each call, by ``path`` and ``call``; figures of nodes are with all below.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        depths = {id(self): -1 if self.joined else 0}
+        for each in self.walk():
+            depths.update((id(child), depths[id(each)] + 1) for child in each.children)
+        branches = [(each, depths[id(each)]) for each in self.walk() if not each.joined]
+        return frames.frame(Sheet("", "", _COLUMNS, branches, INDEX))
 
     @property
     def roots(self) -> List["ModuleTree"]:
-        """The root of each exported model: of one, unless models were merged into one file."""
+        """The root of each exported model, which is one unless models were merged into one file."""
         return self.children if self.joined else [self]
 
     def walk(self) -> Iterator["ModuleTree"]:
@@ -86,100 +106,6 @@ class Standing(NamedTuple):
     owner: ModuleTree
     others: Sequence[ModuleTree]
     nodes: int
-
-
-class _Growing:
-    """The trees of all origins while they grow: a branch is known by its parent and its call."""
-
-    def __init__(self) -> None:
-        self.roots: List[ModuleTree] = []
-        self.origins: List[str] = []
-        self._below: Dict[Tuple[object, ModuleCall], ModuleTree] = {}
-        self._last: Tuple[str, Stack, Optional[ModuleTree]] = ("", (), None)
-        self._counts: Dict[int, List[int]] = {}
-        self._coverages: Dict[Counts, Coverage] = {(0, 0, 0, 0): NOTHING}
-
-    def branch(self, parent: Optional[ModuleTree], call: ModuleCall, origin: str) -> ModuleTree:
-        """The branch of a call; it grows where there is none yet."""
-        place = (id(parent) if parent else origin, call)
-        found = self._below.get(place)
-        if found is None:
-            found = self._below[place] = ModuleTree(call)
-            if parent is None:
-                self.roots.append(found)
-                self.origins.append(origin)
-            else:
-                parent.children.append(found)
-        return found
-
-    def grow(self, calls: Calls, origin: str) -> None:
-        """Add module calls, given in order with their depth."""
-        above: List[ModuleTree] = []
-        for call, depth in calls:
-            del above[depth:]
-            above.append(self.branch(above[-1] if above else None, call, origin))
-
-    def own(self, tag: Tag, origin: str, count: int) -> None:
-        """Say that nodes have this tag."""
-        above = tag.stack[:-1]
-        last, stack, branch = self._last
-        if last != origin or stack != above:  # mostly they are the same objects
-            branch = None
-            for call in above:
-                branch = self.branch(branch, call, origin)
-            self._last = origin, above, branch
-        branch = self.branch(branch, tag.stack[-1], origin)
-        counts = self._counts.get(id(branch))
-        if counts is None:
-            counts = self._counts[id(branch)] = [0, 0, 0, 0]
-        counts[PLACES[id(tag.provenance)]] += count
-
-    def _coverage(self, counts: Sequence[int]) -> Coverage:
-        key = tuple(counts)
-        found = self._coverages.get(key)
-        if found is None:
-            found = self._coverages[key] = Coverage(*key)
-        return found
-
-    def add_up(self, root: ModuleTree) -> None:
-        """Say what each branch owns, and what with everything below: children before parents."""
-        for branch in reversed(list(root.walk())):
-            counts = self._counts.get(id(branch))
-            if counts is not None:
-                branch.own = branch.total = self._coverage(counts)
-            if branch.children:
-                below = [self._counts.get(id(child), NONE) for child in branch.children]
-                counts = list(map(sum, zip(counts or NONE, *below)))
-                branch.total = self._coverage(counts)
-            if counts is not None:
-                self._counts[id(branch)] = counts
-
-
-class _Shared:
-    """Finds the branches that shared nodes stand for: after all of them have grown."""
-
-    def __init__(self, growing: _Growing) -> None:
-        self._growing = growing
-        self._called: Dict[Tuple[str, ModuleCall], ModuleTree] = {}
-        for root, origin in zip(growing.roots, growing.origins):
-            for branch in root.walk():
-                self._called.setdefault((origin, branch.call), branch)
-
-    def find(self, tag: Tag, origin: str, count: int) -> "Standing":
-        """Where nodes of this tag are owned, and what they stand for."""
-        owner: Optional[ModuleTree] = None
-        for call in tag.stack:
-            owner = self._growing.branch(owner, call, origin)
-        assert owner is not None
-        others = [self._branch(call, tag.stack[0], origin) for call in tag.shared]
-        return Standing(owner, others, count)
-
-    def _branch(self, call: ModuleCall, top: ModuleCall, origin: str) -> ModuleTree:
-        found = self._called.get((origin, call))
-        if found is None:  # nothing says where it was called: below the root
-            root = self._growing.branch(None, top, origin)
-            found = self._called[origin, call] = self._growing.branch(root, call, origin)
-        return found
 
 
 def spread(
@@ -217,44 +143,158 @@ def spread(
     return counts
 
 
-def build(tags: Mapping[str, Sequence[Tag]], calls: Sequence[Tuple[Calls, str]] = ()) -> ModuleTree:
-    """Build the tree.
+@dataclass
+class Row:
+    """A line of the tree: a module call, or all calls of a module under the same parent.
+
+    Attributes:
+        name: the path below the parent's; the full path where it does not begin with it. Above the
+            roots of several models that were merged into one file, how many they are.
+        first: the module call, or the first one.
+        calls: how many calls this line stands for.
+        own: nodes that exactly these calls own.
+        total: own nodes and those of everything below.
+        shared: nodes that stand for these calls or for what is below, and are owned elsewhere.
+        members: the calls.
+    """
+
+    name: str
+    first: ModuleCall
+    calls: int
+    own: Coverage
+    total: Coverage
+    shared: int = 0
+    children: List["Row"] = field(default_factory=list)
+    members: Sequence[ModuleCall] = ()
+
+
+def rows(root: ModuleTree, apart: bool = False, depth: Optional[int] = None) -> Row:
+    """The lines of a tree.
 
     Args:
-        tags: for each origin those of its nodes; equal ones may be one object.
-        calls: for each origin every module call in order with its depth, also of modules whose
-            nodes were all folded away.
+        root: the tree of module calls.
+        apart: one line per call, and not one for all calls of a module under the same parent.
+        depth: levels below the root; None for all. Counts always include what is left out.
     """
-    growing = _Growing()
-    for rows, origin in calls:
-        growing.grow(rows, origin)
-    unknown, sharing = 0, []
-    for origin, told in tags.items():
-        each = dict(zip(map(id, told), told))
-        for place, count in Counter(map(id, told)).items():
-            tag = each[place]
-            if not tag.stack:
-                unknown += count
-                continue
-            growing.own(tag, origin, count)
-            if tag.shared:
-                sharing.append((tag, origin, count))
-    shared = _Shared(growing) if sharing else None
-    standing = [shared.find(*row) for row in sharing] if shared else []
-    root = _joined(growing.roots)
-    root.standing = standing
-    root.unknown = unknown
-    growing.add_up(root)
-    if root.standing:
-        branches = list(root.walk())
-        above = {id(child): branch for branch in branches for child in branch.children}
-        counts = spread(root.standing, lambda branch: branch, above)
-        for branch in branches:
-            branch.shared = counts.get(id(branch), 0)
-    return root
+    places: Dict[int, Row] = {}
+    row = _row([root], "", apart)
+    if root.joined:
+        row.name = f"({len(root.children)} models)"
+        row.children = [_grown([each], apart, depth, places) for each in root.children]
+    else:
+        row = _grown([root], apart, depth, places)
+    _share(root, row, places)
+    return row
 
 
-def _joined(roots: List[ModuleTree]) -> ModuleTree:
-    if len(roots) == 1:
-        return roots[0]
-    return ModuleTree(ModuleCall("", "", 0), roots, joined=bool(roots))
+def _grown(
+    calls: Sequence[ModuleTree], apart: bool, depth: Optional[int], places: Dict[int, Row]
+) -> Row:
+    """The line of these calls with those below it. Trees may be deep: nothing calls itself.
+
+    Args:
+        calls: that the line is for.
+        apart: see ``rows``.
+        depth: see ``rows``.
+        places: is told in which line each call is, by ``id``.
+    """
+    top = _row(calls, "", apart)
+    pending = [(top, calls, depth)]
+    while pending:
+        row, calls, left = pending.pop()
+        places.update((id(call), row) for call in calls)
+        if left == 0:
+            places.update((id(below), row) for call in calls for below in call.walk())
+            continue
+        groups: Dict[object, List[ModuleTree]] = {}
+        for child in (child for call in calls for child in call.children):
+            groups.setdefault(child.call if apart else child.call.path, []).append(child)
+        for group in groups.values():
+            below = _row(group, row.first.path, apart)
+            row.children.append(below)
+            pending.append((below, group, None if left is None else left - 1))
+    return top
+
+
+def _share(root: ModuleTree, top: Row, places: Dict[int, Row]) -> None:
+    """Say how many nodes stand for each line: for one of several calls, each once."""
+    if not root.standing:
+        return
+    above: Dict[int, Row] = {}
+    pending = [top]
+    while pending:
+        row = pending.pop()
+        above.update((id(child), row) for child in row.children)
+        pending += row.children
+    counts = spread(root.standing, lambda branch: places[id(branch)], above)
+    for row in {id(row): row for row in places.values()}.values():
+        row.shared = counts.get(id(row), 0)
+
+
+def _row(calls: Sequence[ModuleTree], parent: str, apart: bool) -> Row:
+    first = calls[0].call
+    return Row(
+        name=_below(first.path, parent) + (f"@{first.call}" if apart and first.call else ""),
+        first=first,
+        calls=len(calls),
+        own=_sum([call.own for call in calls]),
+        total=_sum([call.total for call in calls]),
+        members=[call.call for call in calls],
+    )
+
+
+def _below(path: str, parent: str) -> str:
+    return path[len(parent) + 1 :] if parent and path.startswith(f"{parent}.") else path
+
+
+def _sum(counts: Sequence[Coverage]) -> Coverage:
+    if len(counts) == 1:
+        return counts[0]
+    columns = zip(*([number for _, number in count] for count in counts))
+    return Coverage(*(sum(column) for column in columns))
+
+
+_Deep = Tuple[ModuleTree, int]
+
+
+def _nodes(kind: Provenance) -> Callable[[_Deep], int]:
+    return lambda each: int(getattr(each[0].total, kind.value))
+
+
+_COLUMNS: Tuple[Column[_Deep], ...] = (
+    *of_call(lambda each: each[0].call),
+    Column(key="depth", value=lambda each: each[1], dtype="int64"),
+    Column(key="own", value=lambda each: each[0].own.total, dtype="int64"),
+    Column(key="total", value=lambda each: each[0].total.total, dtype="int64"),
+    *(Column(key=kind.value, value=_nodes(kind), dtype="int64") for kind in Provenance),
+    Column(key="shared", value=lambda each: each[0].shared, dtype="int64"),
+)
+
+
+def sheet(root: ModuleTree, kind: str, title: str) -> Sheet[Row]:
+    """The lines of a tree as people read them."""
+    lines = [(rows(root), -1)]
+    for at, (row, _) in enumerate(lines):
+        lines += [(child, at) for child in row.children]
+    found = [row for row, _ in lines]
+    parents = [parent for _, parent in lines]
+    shared = Column[Row]("shared", lambda row: figure(row.shared), right=True)
+    columns = (
+        Column[Row]("module", _named),
+        Column[Row]("class", lambda row: row.first.class_name),
+        Column[Row]("own", lambda row: figure(row.own.total), right=True),
+        Column[Row]("total", lambda row: str(row.total.total), right=True),
+        *[shared] * any(row.shared for row in found),
+        *(_known(kind) for kind, count in root.total if count),
+    )
+    all_of_it = "tree().to_pandas() has all, and so prints htp tree"
+    return Sheet(kind, title, columns, found, parents=parents, everything=all_of_it)
+
+
+def _known(kind: Provenance) -> Column[Row]:
+    return Column(kind.value, lambda row: figure(getattr(row.total, kind.value)), right=True)
+
+
+def _named(row: Row) -> str:
+    times = f" \N{MULTIPLICATION SIGN}{row.calls}" if row.calls > 1 else ""
+    return (row.name or "(root)") + times

@@ -9,7 +9,6 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from expected import reason_of
 
 from fingerprint import fingerprint
 
@@ -24,14 +23,19 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     path = config.getoption("--results")
     if path:
-        config.pluginmanager.register(Results(os.path.abspath(path)), "htp-results")
+        writes = not hasattr(config, "workerinput")
+        config.pluginmanager.register(Results(os.path.abspath(path), writes), "htp-results")
 
 
 def pytest_collection_modifyitems(items):
     """Tests that a row of ``expected_failures.json`` names without a table of their own."""
     for item in items:
+        if item.get_closest_marker("look"):
+            continue
         parameters = item.callspec.id.split("-") if hasattr(item, "callspec") else []
         for backend in {"fx", "torchscript"}.intersection(parameters):
+            from expected import reason_of  # imports torch, which the look session is without
+
             case = "-".join(part for part in parameters if part != backend)
             reason = reason_of(backend, case, item.originalname)
             if reason and not item.get_closest_marker("xfail"):  # a table's own says more
@@ -39,38 +43,46 @@ def pytest_collection_modifyitems(items):
 
 
 class Results:
-    """Counts outcomes, and sums the figures that the conformance tests hand in."""
+    """Counts outcomes, and sums the figures that the conformance tests hand in.
 
-    def __init__(self, path):
+    Behind ``-n`` the tests run in several processes: each report says of its test what is counted,
+    and the process that gets all reports counts and writes.
+    """
+
+    def __init__(self, path, writes):
         self.path = path
+        self.writes = writes
         self.total = collections.Counter()
+        self.skips = collections.Counter()
         self.backends = {}
         self.worst = {}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item, call):
         report = yield
-        outcome = outcome_of(report)
-        known = self.worst.get(item.nodeid, (None, None, None, ()))[0]
-        if outcome is not None and known != "failed":
-            self.worst[item.nodeid] = (outcome, item, report, report.user_properties)
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        case = parameters.get("case") or parameters.get("subject")
+        report.htp_backend = parameters.get("backend_name") or parameters.get("accepting")
+        report.htp_case = {"case": getattr(case, "name", "-"), "test": item.originalname}
         return report
 
+    def pytest_runtest_logreport(self, report):
+        outcome = outcome_of(report)
+        known, _ = self.worst.get(report.nodeid, (None, None))
+        if outcome is not None and known != "failed":
+            self.worst[report.nodeid] = (outcome, report)
+
     def pytest_sessionfinish(self):
-        for nodeid, (outcome, item, report, figures) in self.worst.items():
+        if not self.writes:
+            return
+        for nodeid in sorted(self.worst):  # processes end in any order
+            outcome, report = self.worst[nodeid]
             self.total[outcome] += 1
-            parameters = item.callspec.params if hasattr(item, "callspec") else {}
-            name = parameters.get("backend_name") or parameters.get("accepting")
-            if name is not None:
-                entry = self.backends.setdefault(name, empty_entry())
-                add(entry, outcome, item, report, nodeid, dict_sum(figures))
-                for property_name, row in figures:
-                    if property_name == "call_values":
-                        sums = entry.setdefault("call_values", {})
-                        for key, count in row.items():
-                            sums[key] = sums.get(key, 0) + count
-                    if property_name == "comparison":
-                        entry.setdefault("comparison", {})[row["subject"]] = row["methods"]
+            if outcome == "skipped":
+                self.skips[report.longrepr[2].replace("Skipped: ", "", 1)] += 1
+            if report.htp_backend is not None:
+                entry = self.backends.setdefault(report.htp_backend, empty_entry())
+                add(entry, outcome, report)
         with open(self.path, "w", encoding="utf-8") as file:
             json.dump(self.document(), file, indent=1, sort_keys=True)
             file.write("\n")
@@ -89,6 +101,7 @@ class Results:
             "date": dt.datetime.now(tz=dt.timezone.utc).date().isoformat(),
             "backends": self.backends,
             "tests": {name: self.total[name] for name in OUTCOMES},
+            "skips": dict(sorted(self.skips.items())),
         }
 
 
@@ -135,18 +148,24 @@ def dict_sum(figures):
     return sums
 
 
-def add(entry, outcome, item, report, nodeid, figures):
+def add(entry, outcome, report):
+    """Add what a test's report says to its backend's figures."""
     entry[outcome] += 1
     if outcome == "failed":
-        entry["failures"].append(nodeid)
+        entry["failures"].append(report.nodeid)
     if outcome == "xfailed":
-        case = item.callspec.params.get("case") or item.callspec.params.get("subject")
-        row = {"case": getattr(case, "name", "-"), "test": item.originalname}
-        entry["expected_failures"].append({**row, "reason": report.wasxfail})
-    for name, values in figures.items():
+        entry["expected_failures"].append({**report.htp_case, "reason": report.wasxfail})
+    for name, values in dict_sum(report.user_properties).items():
         kind, _, oracle = name.partition(".")
         place = entry[kind]
         if oracle:
             place = entry.setdefault("oracles", {}).setdefault(oracle, {"decided": 0, "wrong": 0})
         for key, value in values.items():
             place[key] += value
+    for name, row in report.user_properties:
+        if name == "call_values":
+            sums = entry.setdefault("call_values", {})
+            for key, count in row.items():
+                sums[key] = sums.get(key, 0) + count
+        if name == "comparison":
+            entry.setdefault("comparison", {})[row["subject"]] = row["methods"]

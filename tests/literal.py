@@ -8,8 +8,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 import htp
 from htp.file import origin
-from htp.graph.records import CallRecord
-from htp.scope import ModuleCall
+from htp.file.document import nodes_of
+from htp.file.skeleton import Skeleton
+from htp.file.tensors import reduced, tensors_of
+from htp.graph.records import CallRecord, Weight
+from htp.scope import UNKNOWN, ModuleCall
 
 MARK = "0" * 16
 ROOT = ("", "m.Net", 0)
@@ -88,16 +91,25 @@ def checked(made):
     return made
 
 
-def known(made, values):
+def known(made, values, folded=()):
     """Say in the origin what each call took and returned: ``{path: (inputs, outputs)}``."""
     paths = ["", *(path for path in values if path)]
     calls = []
     for path in paths:
         way = tuple(ModuleCall(*each) for each in stack(path))
         calls.append(CallRecord(way, *values.get(path, (None, None))))
-    text = origin.encode(
-        "fx", "2.9", "1", calls, origin.digest((n.op_type, n.output) for n in made.graph.node)
-    )
+    nodes = origin.digest((n.op_type, n.output) for n in made.graph.node)
+    graph = _skeleton(made, calls) if folded else None
+    text = origin.encode("fx", "2.9", "1", calls, nodes, graph, folded)
     made.metadata_props[0].value = text
     assert made.metadata_props[0].key == f"pkg.htp.{MARK}"
     return htp.load(made)
+
+
+def _skeleton(made, calls):
+    held = onnx.ModelProto()
+    held.CopyFrom(made)
+    for _ in reduced(held):
+        pass
+    weights = {name: Weight("", tuple(t.dims), t.data_type) for name, t in tensors_of(held) if name}
+    return Skeleton(held, [UNKNOWN] * len(list(nodes_of(held))), weights, tuple(calls))

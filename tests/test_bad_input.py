@@ -377,7 +377,7 @@ def test_tags_that_cannot_be_read(tagged_file, tmp_path, value):
 def test_tags_of_another_schema(tagged_file, tmp_path):
     newer = onnx.load(str(tagged_file))
     (entry,) = [p for p in newer.metadata_props if re.fullmatch(r"pkg\.htp\.[0-9a-f]{16}", p.key)]
-    entry.value = entry.value.replace('"schema":"3"', '"schema":"99"')
+    entry.value = entry.value.replace('"schema":"4"', '"schema":"99"')
     path = tmp_path / "model.onnx"
     onnx.save(newer, str(path))
     load_fails(path, "schema '99'", "newer HTP")

@@ -20,6 +20,7 @@ from htp.cli import main
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*was tagged by HTP"),
+    pytest.mark.filterwarnings("ignore:.* are no functions: "),
     pytest.mark.filterwarnings("ignore:All nodes have tags, but whether those still fit"),
 ]
 
@@ -115,6 +116,7 @@ def operations(path, out, in_words):
     yield everything(lambda tagged: [origin.skeleton() for origin in tagged.origins])
     yield everything(lambda tagged: tagged._file.weights())
     yield everything(lambda tagged: (repr(tagged), tagged.torch, tagged.schema))
+    yield everything(lambda tagged: tagged._repr_html_())
     yield everything(lambda tagged: tagged.strip().save(target))
     yield everything(lambda tagged: (tagged.model, tagged.strip().coverage))
     yield everything(lambda tagged: tagged.save(target))

@@ -51,7 +51,7 @@ class IrGraph:
 
 def ir_model(inputs, nodes, outputs):
     graph = IrGraph(inputs, nodes, outputs)
-    return SimpleNamespace(graph=graph, functions={}, metadata_props={})
+    return SimpleNamespace(graph=graph, functions={}, metadata_props={}, opset_imports={"": 18})
 
 
 def owner_of(node):
@@ -147,11 +147,12 @@ def named(model, built, replaced=None, fused=(), **given):
     value = Value()
     for name, what in given.items():
         setattr(value, name, what)
-    written = WrittenValues(model, built, replaced or Replacements(), set(fused))
+    marks = SimpleNamespace(fused=set(fused))
+    written = WrittenValues(model, built, replaced or Replacements(), marks)
     call = SimpleNamespace(stack=A, inputs=[Seen(("0",), value)], outputs=None)
     (record,) = written.records([call])
     assert record.outputs is None
-    return record.inputs[0][1:]
+    return record.inputs[0].name, record.inputs[0].reason
 
 
 def chain():

@@ -81,7 +81,7 @@ def test_two_models_of_one_class(pair, tmp_path):
         origin.fingerprint for each in pair for origin in each.origins
     ]
     assert (merged.backend, merged.torch) == (pair[0].backend, pair[0].torch)
-    assert merged.schema == "3"
+    assert merged.schema == "4"
 
 
 def test_models_of_several_backends():

@@ -15,6 +15,8 @@ NAMES = [
     *("Exported", "annotate", "tagging", "carry", "CarryReport", "Evidence"),
     *("Profile", "profile", "Verification", "verify", "Diff", "diff", "ExtractionError"),
     *("Bisection", "bisect", "Overflow", "overflow", "Sensitivity", "sensitivity"),
+    *("Step", "progress", "report"),
+    *("NodeData", "node_data"),
 ]
 
 SIGNATURES = {
@@ -27,6 +29,10 @@ SIGNATURES = {
     "profile": "(tagged, inputs=None, *, runs=10, warmup=1, session_options=None, providers=None, "
     "shapes=None, placement=False, report=None)",
     "diff": "(a, b)",
+    "progress": "(listener)",
+    "report": "(tagged, f, *, results=(), shapes=None, name=None, extract=(), parts=None)",
+    "Step": "(stage, done=0, total=None, what='', still=False)",
+    "node_data": "(tagged, result)",
     "tagging": "(backend=None, origin=True, root='')",
     "verify": "(model, args=(), tagged=None, kwargs=None, *, level='all', atol=None, rtol=None)",
     "Exported": "(model, path, exporter, backend=None, coverage=None, nodes=None, reason=None)",
@@ -58,8 +64,8 @@ MEMBERS = {
     ],
     "TaggedModel": [
         *("as_functions", "backend", "boundary", "carried", "cost", "coverage", "extract"),
-        *("find", "functions", "model", "nodes", "origins", "parameters", "save", "schema"),
-        *("select", "split", "strip", "tag", "torch", "tree"),
+        *("file", "find", "functions", "loaded", "model", "nodes", "origins", "parameters"),
+        *("save", "schema", "select", "split", "strip", "tag", "to_pandas", "torch", "tree"),
     ],
     "Tag": [
         "call",
@@ -75,6 +81,18 @@ MEMBERS = {
     ],
     "ModuleCall": ["call", "class_name", "count", "index", "path", "type"],
     "Coverage": ["captured", "inferred", "of", "propagated", "total", "unknown"],
+    "ModuleTree": [
+        *("call", "children", "joined", "origin", "own", "roots", "shared", "standing"),
+        *("to_pandas", "total", "unknown", "walk"),
+    ],
+    "Verification": [
+        *("count", "culprits", "first", "index", "not_judged", "outputs", "reason", "remarks"),
+        *("rows", "samples", "to_json", "to_pandas"),
+    ],
+    "Diff": [
+        *("calls", "count", "equal", "equal_calls", "index", "made_by", "nodes", "not_judged"),
+        *("rows", "summary", "to_json", "to_pandas"),
+    ],
     "BackendInfo": ["default", "name", "reason", "torch", "usable"],
 }
 
@@ -116,6 +134,16 @@ def test_members(name):
     fields = getattr(cls, "__dataclass_fields__", {})
     found = {member for member in [*dir(cls), *fields] if not member.startswith("_")}
     assert sorted(found) == MEMBERS[name]
+
+
+RESULTS = ["Bisection", "CarryReport", "Diff", "ModuleTree", "Overflow", "Profile", "Sensitivity"]
+
+
+@pytest.mark.parametrize("name", ["TaggedModel", "Verification", *RESULTS])
+def test_results_show_themselves(name):
+    cls = named(name)
+    assert {"__repr__", "_repr_html_", "to_pandas"} <= {*dir(cls)}
+    assert cls.__repr__ not in (object.__repr__, tuple.__repr__)
 
 
 @pytest.mark.parametrize("name", ERRORS)

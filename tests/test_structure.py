@@ -15,7 +15,10 @@ ROOT = Path(__file__).resolve().parent.parent / "htp"
 
 # A room: a file, or a folder with all below it. It may import the rooms behind it and itself, and
 # these stand further down in the table, so no circle of rooms can be written here.
-LEAVES = ("htp.scope", "htp.errors", "htp.printable", "htp.torch_release", "htp.version")
+LEAVES = (
+    *("htp.scope", "htp.errors", "htp.printable", "htp.steps", "htp.torch_release"),
+    *("htp.version", "htp.warned"),
+)
 HEARD = ("htp.graph.records", "htp.graph.index", "htp.graph.memory")
 ROOMS = {
     # the command line is as thin as it is because all that it does is called
@@ -24,7 +27,8 @@ ROOMS = {
     "htp.cli": (
         *("htp", "htp.export", "htp.drop_in", "htp.turns", "htp.exported", "htp.registry"),
         *("htp.annotated", "htp.carried", "htp.carry_report", "htp.comparing", "htp.profiling"),
-        *("htp.proving", "htp.running", "htp.sidecar"),
+        *("htp.proving", "htp.reporting", "htp.running", "htp.showing", "htp.sidecar"),
+        "htp.viewing",
         *("htp.arguments.options", "htp.tagged", "htp.use", "htp.tree", "htp.file", "htp.graph"),
         *LEAVES,
     ),
@@ -41,17 +45,34 @@ ROOMS = {
     "htp": (
         *("htp.export", "htp.drop_in", "htp.exported", "htp.registry", "htp.neighbours"),
         *("htp.annotated", "htp.carried", "htp.carry_report", "htp.comparing.diff"),
-        *("htp.profiling", "htp.proving", "htp.tagged", "htp.tree", *LEAVES),
+        *(
+            "htp.profiling",
+            "htp.proving",
+            "htp.reporting",
+            "htp.tagged",
+            "htp.tree",
+            "htp.viewing",
+            *LEAVES,
+        ),
+    ),
+    # what was found of a file, in the form that a viewer of graphs loads
+    "htp.viewing": (
+        *("htp.profiling", "htp.proving", "htp.tagged", "htp.file", "htp.graph", *LEAVES),
+    ),
+    # a page of a file, and of what is said of it: results come as documents, so that it runs none
+    "htp.reporting": (
+        *("htp.tagged", "htp.tree", "htp.pattern", "htp.carry_report", "htp.profiling.table"),
+        *("htp.comparing.contents", "htp.use", "htp.file", *LEAVES),
     ),
     # runs files beside PyTorch or each other, and tells which module is to blame
     "htp.proving": (
-        *("htp.carried", "htp.tagged", "htp.running", "htp.use", "htp.file", "htp.graph"),
-        *("htp.backends.common", *LEAVES),
+        *("htp.carried", "htp.tagged", "htp.running", "htp.use", "htp.showing", "htp.file"),
+        *("htp.graph", "htp.backends.common", *LEAVES),
     ),
     # how long each module takes: a runtime's profile, joined to what the runtime made of a file
     "htp.profiling": (
         *("htp.tagged", "htp.carry_report", "htp.rewritten", "htp.matching", "htp.running"),
-        *("htp.use", "htp.file", "htp.graph", *LEAVES),
+        *("htp.use", "htp.showing", "htp.file", "htp.graph", *LEAVES),
     ),
     # tags onto what a tool made of a file
     "htp.carried": (
@@ -59,7 +80,7 @@ ROOMS = {
         *LEAVES,
     ),
     # what differs between two files: graphs of its own, so that no rule of the matching hides it
-    "htp.comparing": ("htp.tagged", "htp.file", *LEAVES),
+    "htp.comparing": ("htp.tagged", "htp.showing", "htp.file", *LEAVES),
     # select, listen, complete, write: it knows every room on that way, and no backend by name
     "htp.export": (
         *("htp.arguments", "htp.turns", "htp.exported", "htp.failures", "htp.registry"),
@@ -101,15 +122,18 @@ ROOMS = {
     "htp.annotating": ("htp.file.dialects", "htp.graph", *LEAVES),
     # a thin handle: what it answers with stands below
     "htp.tagged": (
-        *("htp.use", "htp.tree", "htp.pattern", "htp.owed", "htp.sidecar", "htp.carry_report"),
-        *("htp.file", *LEAVES),
+        *("htp.use", "htp.tree", "htp.pattern", "htp.owed", "htp.sidecar"),
+        *("htp.carry_report", "htp.showing", "htp.file", *LEAVES),
     ),
     # the origin in a file beside the model
     "htp.sidecar": ("htp.skeletons", "htp.fresh", "htp.file", "htp.graph", *LEAVES),
     # a file in onnxruntime: sessions, samples, values inside
     "htp.running": ("htp.use.types", "htp.file", *LEAVES),
     # what its methods call: each reads one file, and knows no TaggedModel
-    "htp.use": ("htp.tree", "htp.pattern", "htp.fresh", "htp.file", "htp.graph", *LEAVES),
+    "htp.use": (
+        *("htp.tree", "htp.pattern", "htp.fresh", "htp.showing", "htp.file", "htp.graph"),
+        *LEAVES,
+    ),
     # what tags a rewritten file is owed by its own origin
     "htp.owed": (
         "htp.skeletons",
@@ -126,12 +150,12 @@ ROOMS = {
         *("htp.matching", "htp.fresh", "htp.carry_report", "htp.file", "htp.graph", *LEAVES),
     ),
     # counts, for those who read
-    "htp.carry_report": LEAVES,
+    "htp.carry_report": ("htp.showing", *LEAVES),
     # what a rewritten file says of where it comes from
     "htp.fresh": ("htp.file", "htp.graph", *LEAVES),
     # whose the nodes of a rewritten graph are: it matches graphs, and knows no file
     "htp.matching": ("htp.graph", *LEAVES),
-    "htp.tree": LEAVES,
+    "htp.tree": ("htp.showing", *LEAVES),
     # one rule for all that takes patterns
     "htp.pattern": LEAVES,
     # bytes and keys, from and into records
@@ -143,7 +167,9 @@ ROOMS = {
     "htp.plugins": (),
     "htp.spec": (),
     "htp.neighbours": (),
-    "htp.exported": LEAVES,
+    "htp.exported": ("htp.showing", *LEAVES),
+    # rows as text, HTML and data frames: it knows columns, and no result
+    "htp.showing": LEAVES,
     # values and facts know nothing of who uses them
     **dict.fromkeys(LEAVES, ()),
 }

@@ -11,6 +11,7 @@ from htp.annotating.parameters import alike, by_contents, by_parameter_names, na
 from htp.annotating.subject import CONTENTS, METADATA, NAMES, NODES, Subject, Told, Types
 from htp.annotating.torch_metadata import by_torch
 from htp.scope import UNKNOWN, Owner, Provenance, Stack, Tag
+from htp.steps import step
 
 __all__ = ["FLOW", "SOURCES", "Annotated", "Source", "annotated"]
 
@@ -71,13 +72,15 @@ def annotated(
     types: Types = {} if subject.modules is None else subject.modules.types
     told: List[Optional[Told]] = [None] * len(subject.nodes)
     names = [""] * len(subject.nodes)
-    for source in sources:
+    for number, source in enumerate(sources):
+        step("asking", number, len(sources), source.name)
         for at, each in source.read(subject, types).items():
             if told[at] is None:
                 told[at], names[at] = each, source.name
     met = met_in(subject, told, names, frozenset(source.name for source in sources))
     for at, pair in met.items():
         told[at], names[at] = pair.told, pair.source
+    step("telling calls apart")
     stacks = _stacks(subject, told, types)
     owners: List[Optional[Owner]] = [None if each is None else Owner(each) for each in stacks]
     for at, pair in met.items():

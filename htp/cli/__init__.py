@@ -1,10 +1,15 @@
 """The command line's door. Parsing and drawing are done by click and rich (extra ``cli``)."""
 
 import importlib.util
+import os
 import sys
 from typing import NoReturn, Optional, Sequence
 
+from htp.cli.asked import VARIABLE, be_quick_and_quiet
+
 __all__ = ["main"]
+
+_INTERRUPTED = 130
 
 
 def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
@@ -13,6 +18,8 @@ def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
     Raises:
         SystemExit: always. 0: done; 1: it found something; 2: wrong usage; 3: it could not be done.
     """
+    if VARIABLE in os.environ:
+        be_quick_and_quiet()
     missing = [name for name in ("click", "rich") if importlib.util.find_spec(name) is None]
     if missing:
         sys.stderr.write(
@@ -30,7 +37,9 @@ def main(argv: Optional[Sequence[str]] = None) -> NoReturn:
         for stream, errors in found:
             stream.reconfigure(errors=errors)
 
-    from htp.cli.app import app
-
+    try:
+        from htp.cli.app import app
+    except KeyboardInterrupt:  # too early for anything to be told or put in order
+        sys.exit(_INTERRUPTED)
     app.main(args=None if argv is None else list(argv), prog_name="htp", obj=as_found)
     raise AssertionError("click's main always exits")

@@ -11,6 +11,7 @@ from htp.cli.terminal import Column, print_json, print_table, say
 from htp.cli.tree import coverage_json
 from htp.file.document import text_of
 from htp.file.store import Destination
+from htp.steps import step
 
 __all__ = ["annotate"]
 
@@ -40,9 +41,9 @@ def annotate(model: str, output: str, target: Optional[str], as_json: bool) -> N
     """
     Destination(output)
     known = None
-    with working(f"Reading {model}") as progress, quiet_torch():
+    with working("loading torch"), quiet_torch():
         if target is not None:
-            progress(f"Loading {target}")
+            step("loading", what=target)
             known = model_from(target)
         report = annotate_with_report(model, known)
         report.tagged.save(output)

@@ -1,7 +1,6 @@
 """The commands: parse, call, print."""
 
 import os
-from itertools import starmap
 from typing import Any, Callable, Dict, Optional, Tuple
 
 import click
@@ -12,22 +11,27 @@ from htp.cli.bisect import bisect
 from htp.cli.boundary import boundary
 from htp.cli.carry import carry
 from htp.cli.commands import Commands
-from htp.cli.cost import COST, SHAPE, SORT, show_cost
+from htp.cli.completion import completion
+from htp.cli.cost import COST, SORT, show_cost
+from htp.cli.demo import demo
 from htp.cli.diff import diff
 from htp.cli.doctor import examine, print_report
 from htp.cli.extract import extract
-from htp.cli.found import found
 from htp.cli.functions import functions
+from htp.cli.inputs import SHAPE
+from htp.cli.nodes import nodes
 from htp.cli.options import AS_JSON, BACKEND, MODEL, NO_ORIGIN, OPSET, ROOT
 from htp.cli.profile import profile
 from htp.cli.progress import quiet_torch, working
+from htp.cli.report import report
 from htp.cli.run import run_command
 from htp.cli.select import select
 from htp.cli.sensitivity import sensitivity
 from htp.cli.source import export_arguments
-from htp.cli.terminal import print_json, remark, say, size_of
+from htp.cli.strip import strip
+from htp.cli.terminal import print_json, say, size_of
 from htp.cli.tree import as_json as tree_json
-from htp.cli.tree import coverage_pieces, print_tree, rows
+from htp.cli.tree import coverage_json, coverage_pieces, print_tree, rows
 from htp.cli.verify import verify
 from htp.export import export as htp_export
 from htp.exported import Wishes
@@ -35,7 +39,6 @@ from htp.file.store import Destination
 from htp.graph.rooted import checked_root
 from htp.sidecar import name_of
 from htp.tagged import TaggedModel, load
-from htp.use.chosen import listed
 
 __all__ = ["app"]
 
@@ -79,6 +82,7 @@ def app(traceback: bool) -> None:
 @ROOT
 @NO_ORIGIN
 @click.option("--sidecar", is_flag=True, help="Leave the file untagged; write tags beside it.")
+@AS_JSON
 def export(
     target: str,
     output: str,
@@ -87,6 +91,7 @@ def export(
     root: str,
     no_origin: bool,
     sidecar: bool,
+    as_json: bool,
 ) -> None:
     r"""Export a model to a tagged ONNX file.
 
@@ -101,16 +106,17 @@ def export(
     """
     _check_first(output, backend)
     checked_root(root)
-    with working(f"Loading {target}") as progress:
+    with working("loading", target):
         arguments = export_arguments(target)
         arguments.update({"root": root} if root else {})
         arguments.update({"origin": False} if no_origin else {})
         arguments.update({"embed": False} if sidecar else {})
-        progress(f"Exporting {target}")
         tagged = _export(arguments, output, backend, opset)
-    _print_summary(tagged, output)
-    if sidecar:
-        say(f"Its tags are in {name_of(output)}; the model itself is as torch writes it.")
+    beside = name_of(output) if sidecar else None
+    if as_json:
+        print_json(_summary(tagged, output, beside))
+    else:
+        _print_summary(tagged, output, beside)
 
 
 def _check_first(output: Optional[str], backend: Optional[str]) -> None:
@@ -134,10 +140,19 @@ def _export(
         return htp_export(model, args, output, **arguments)
 
 
-def _print_summary(tagged: TaggedModel, output: str) -> None:
+def _summary(tagged: TaggedModel, output: str, beside: Optional[str]) -> Dict[str, Any]:
+    made = {"backend": tagged.backend, "torch": tagged.torch}
+    coverage = coverage_json(tagged.coverage)
+    told = {"file": output, "bytes": os.path.getsize(output), "sidecar": beside}
+    return {"schema": "htp.export/1", **told, **made, "coverage": coverage}
+
+
+def _print_summary(tagged: TaggedModel, output: str, beside: Optional[str]) -> None:
     say(f"Wrote {output} ({size_of(os.path.getsize(output))})", style="bold")
     say(*coverage_pieces(tagged.coverage))
     say(f"Exported with backend {tagged.backend}, torch {tagged.torch}.", style="dim")
+    if beside is not None:
+        say(f"Its tags are in {beside}; the model itself is as torch writes it.")
 
 
 @app.command(
@@ -192,7 +207,7 @@ def tree(
     shapes: Tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Show the module tree with node counts and how their owners are known.
+    r"""Show the module tree with node counts and how their owners are known.
 
     OWN counts the nodes of exactly this module, TOTAL also those of everything below it. A node
     that stands for several modules is in the totals of one; SHARED counts it at the others.
@@ -200,6 +215,11 @@ def tree(
     With --cost it shows instead what each module costs with all below it: parameters and bytes of
     its weights, multiply-accumulates of its matrix products and convolutions, and activations, the
     elements of the values that it computes.
+
+    \b
+    Examples:
+      htp tree model.onnx --depth 3
+      htp tree model.onnx --cost --shape batch=1 --sort macs
     """
     if with_cost or sort or shapes:
         show_cost(load(model), depth, calls, sort, shapes, as_json)
@@ -216,62 +236,21 @@ def _print_tree(tagged: TaggedModel, depth: Optional[int], calls: bool, as_json:
         print_tree(tagged, lines, root.unknown)
 
 
-@app.command(short_help="Print the names of a module's nodes.")
-@MODEL
-@click.argument("pattern", metavar="[PATTERN]", required=False)
-@click.option(
-    *("--op-type", "op_types"),
-    metavar="TYPE",
-    multiple=True,
-    help="Only nodes of this operator, e.g. Gemm; may be said several times.",
-)
-@AS_JSON
-def nodes(model: str, pattern: Optional[str], op_types: Tuple[str, ...], as_json: bool) -> None:
-    r"""Print the names of the nodes below a module, one a line.
-
-    PATTERN is a module path, or one in which * stands for anything, such as 'encoder.layer.*'.
-    'block@1' is the second call of 'block'. Without PATTERN, or with *, every node is printed;
-    those without a known owner come last. A node without a name is called by that of its first
-    output.
-
-    \b
-    Examples:
-      htp nodes model.onnx 'encoder.layer.0.attention'
-      htp nodes model.onnx '*.mlp' --op-type MatMul | sort
-    """
-    known, lost = [list(starmap(listed, rows)) for rows in found(load(model), pattern, op_types)]
-    if as_json:
-        print_json({"schema": "htp.nodes/1", "nodes": known, "unknown": lost})
-        return
-    for row in (*known, *lost):
-        say(row["name"])
-    if lost:
-        remark(f"The last {len(lost)} of {len(known) + len(lost)} have no known owner.")
-
-
-@app.command(short_help="Remove the tags from a file.")
-@MODEL
-@click.option("-o", "--output", metavar="FILE", help="The .onnx file to write.")
-@click.option("--in-place", is_flag=True, help="Overwrite MODEL.onnx.")
-def strip(model: str, output: Optional[str], in_place: bool) -> None:
-    """Remove HTP's tags, which leaves the file that torch's exporter alone writes."""
-    if (output is None) == (not in_place):
-        raise click.UsageError("Say either -o FILE or --in-place.")
-    target = output or model
-    load(model).strip().save(target)
-    say(f"Wrote {target} ({size_of(os.path.getsize(target))}) without tags")
-
-
 @app.command(short_help="Check torch, its companions and the backends.")
 @AS_JSON
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Check torch, its companions and the backends.
+    r"""Check torch, its companions and the backends.
 
-    The exit code is 1 when the chosen backend cannot run, or when a combination of versions is
+    The exit status is 1 where the chosen backend cannot run, or where a combination of versions is
     installed that is known to break exports.
+
+    \b
+    Examples:
+      htp doctor
+      htp doctor --json
     """
-    with working("Looking at torch"):
+    with working("looking at torch"):
         report = examine()
     if as_json:
         print_json(report.as_json())
@@ -280,21 +259,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(0 if report.ok else 1)
 
 
-@app.command()
-@click.option("-o", "--output", metavar="FILE", help="Keep the .onnx file here.")
-@BACKEND
-def demo(output: Optional[str], backend: Optional[str]) -> None:
-    """Export a small transformer and show its tree."""
-    _check_first(output, backend)
-    with working("Exporting a small transformer"):
-        tagged = _export(export_arguments("htp.cli.demo_model:example"), output, backend, None)
-    _print_tree(tagged, None, False, False)
-    if output:
-        say(f"Wrote {output}; try: htp nodes {output} 'encoder.layer.0.*'")
-
-
 for _command in (
-    *(annotate, bisect, boundary, carry, diff, extract, functions, profile, select),
-    *(sensitivity, verify),
+    *(annotate, bisect, boundary, carry, completion, demo, diff, extract, functions, nodes),
+    *(profile, report, select, sensitivity, strip, verify),
 ):
     app.add_command(_command)

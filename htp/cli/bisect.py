@@ -4,9 +4,8 @@ from typing import Optional, Tuple
 
 import click
 
-from htp.cli.inputs import INPUTS, SHAPES, samples
+from htp.cli.inputs import INPUTS, SHAPE, samples
 from htp.cli.options import AS_JSON
-from htp.cli.progress import working
 from htp.cli.terminal import print_json, say
 from htp.proving.bisect import bisect as htp_bisect
 from htp.tagged import load
@@ -21,7 +20,7 @@ FOUND = 1
 @click.argument("reference", metavar="REFERENCE.onnx")
 @click.argument("candidate", metavar="CANDIDATE.onnx")
 @INPUTS
-@SHAPES
+@SHAPE
 @click.option("--atol", type=float, default=1e-4, metavar="X", help="How far a result may be off.")
 @click.option("--rtol", type=float, default=1e-3, metavar="X", help="The same, of its size.")
 @click.option(
@@ -60,8 +59,7 @@ def bisect(
     """
     tagged = load(reference)
     given = samples(tagged, inputs, shapes)
-    with working("Bisecting"):
-        found = htp_bisect(tagged, candidate, given, atol=atol, rtol=rtol, most=most)
+    found = htp_bisect(tagged, candidate, given, atol=atol, rtol=rtol, most=most)
     if as_json:
         print_json(found.to_json())
     else:

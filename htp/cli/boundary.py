@@ -18,10 +18,15 @@ __all__ = ["boundary"]
 @click.option("--call", type=click.IntRange(min=0), default=0, metavar="N", help="Which call.")
 @AS_JSON
 def boundary(model: str, path: str, call: int, as_json: bool) -> None:
-    """Show which values of the file a module call takes and returns.
+    r"""Show which values of the file a module call takes and returns.
 
     PATH is a module path; 'block@1' is the second call of 'block'. A value without a place is no
     argument or result that is known: the call's nodes read it, or others read it of them.
+
+    \b
+    Examples:
+      htp boundary model.onnx encoder.layer.0.attention
+      htp boundary model.onnx encoder.norm@1 --json
     """
     found = load(model).boundary(path, call)
     if as_json:

@@ -1,22 +1,34 @@
 """How commands are run: which errors are foreseen, how they are told, and with what exit status."""
 
+import functools
 import io
 import os
 import sys
 import traceback
 import warnings
 from contextlib import contextmanager
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Iterator, NoReturn, Optional
 
 import click
 
+from htp.cli.completing import completed
+from htp.cli.progress import shown
 from htp.cli.terminal import paragraph, remark
 from htp.errors import HTPError, did_you_mean
 
-__all__ = ["FAILED", "Commands"]
+__all__ = ["FAILED", "FOUND", "INTERRUPTED", "USAGE", "Commands"]
 
+FOUND = 1
+"""The exit status where something was found: files differ, a module diverges, owners are lost."""
+USAGE = 2
+"""Of what was said wrongly: an option, an argument, or two that exclude each other."""
 FAILED = 3
-"""The exit status of what could not be done; 1 is for what was found, 2 for wrong usage."""
+"""Of what could not be done: no such file, a bad one, a failed export, a missing package."""
+INTERRUPTED = 130
+"""Of a command that Ctrl-C ended, as shells say it."""
+
+_THEIRS = frozenset(("run",))
+"""Commands that leave the terminal to another program."""
 
 
 def _told(error: BaseException) -> str:
@@ -42,7 +54,6 @@ class Commands(click.Group):
         try:
             status = super().main(*args, **{**extra, "standalone_mode": False})
         except click.exceptions.Abort:
-            remark("Aborted!")
             status = FAILED
         except click.ClickException as error:
             text = io.StringIO()
@@ -55,7 +66,17 @@ class Commands(click.Group):
     def add_command(self, cmd: click.Command, name: Optional[str] = None) -> None:
         """Add a command; of its help the examples keep their lines, which a raw text marks."""
         cmd.help = cmd.help and cmd.help.replace("\\b\n", "\b\n")
+        completed(cmd)
+        if cmd.callback is not None and cmd.name not in _THEIRS:
+            cmd.callback = _watched(cmd.callback)
         super().add_command(cmd, name)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command line; whoever asked for help may have read enough."""
+        try:
+            return super().make_context(*args, **extra)
+        except BrokenPipeError:
+            _leave()
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; ``htp --traceback`` lets errors through as Python shows them."""
@@ -67,11 +88,11 @@ class Commands(click.Group):
                 return super().invoke(ctx)
         except HTPError as error:
             raise Failed(_told(error)) from error
-        except (
-            BrokenPipeError
-        ):  # the reader of a pipe has left: what is still buffered goes nowhere
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(FAILED)
+        except KeyboardInterrupt:
+            remark("Interrupted.")
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            _leave()
         except OSError as error:
             named = f"{error.filename}: " if error.filename else ""
             raise Failed(paragraph(f"{named}{error.strerror or error}")) from error
@@ -88,6 +109,23 @@ class Commands(click.Group):
                 raise  # newer releases of click say it themselves
             hint = did_you_mean(args[0], self.list_commands(ctx))
             raise click.UsageError(f"{error.message}\nHint: {hint}", ctx) from None
+
+
+def _watched(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that shows what it is busy with."""
+
+    @functools.wraps(callback)
+    def call(*args: Any, **options: Any) -> Any:
+        with shown("working"):
+            return callback(*args, **options)
+
+    return call
+
+
+def _leave() -> NoReturn:
+    """The reader of a pipe has left: what is still buffered goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(FAILED)
 
 
 def _show_traceback(kind: Any, error: BaseException, trace: Any) -> None:

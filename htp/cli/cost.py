@@ -1,29 +1,25 @@
 """``htp tree --cost``: the module tree with what each module costs."""
 
-import re
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence
 
 import click
 
+from htp.cli.inputs import lengths_of
 from htp.cli.terminal import Column, Piece, is_plain, print_json, print_table, remark, say, size_of
 from htp.cli.tree import CLASS_WIDTH, MULTIPLY, Row, lines_of, rows
 from htp.errors import HTPError
+from htp.showing.text import count
 from htp.tagged import TaggedModel
-from htp.use.cost import Cost, Figures
+from htp.use.cost import Cost
+from htp.use.costs import Figures, macs
 
-__all__ = ["COST", "SHAPE", "SORT", "lengths_of", "show_cost"]
+__all__ = ["COST", "SORT", "show_cost"]
 
 COST = click.option("--cost", "with_cost", is_flag=True, help="Show what each module costs.")
 SORT = click.option(
     "--sort",
     type=click.Choice(["parameters", "bytes", "macs", "activations", "nodes"]),
     help="With --cost: the dearest module first, among those side by side.",
-)
-SHAPE = click.option(
-    *("--shape", "shapes"),
-    metavar="AXIS=N",
-    multiple=True,
-    help="How long a dynamic axis is, as in batch=1; or an input, tokens=1x128.",
 )
 
 
@@ -63,20 +59,6 @@ def show_cost(
     _print(cost, top, figures)
 
 
-def lengths_of(shapes: Sequence[str]) -> Dict[str, Union[int, List[int]]]:
-    """The lengths that ``--shape`` says."""
-    return dict(map(_shape, shapes))
-
-
-def _shape(text: str) -> Tuple[str, Union[int, List[int]]]:
-    """``batch=1`` or ``tokens=1x128``; the name may hold ``=`` itself."""
-    name, found, value = text.rpartition("=")
-    if not found or not re.fullmatch("[0-9]{1,18}(x[0-9]{1,18})*", value):
-        raise click.UsageError(f"--shape is AXIS=N or INPUT=NxNx...; found {text!r}.")
-    lengths = [int(each) for each in value.split("x")]
-    return name, lengths if len(lengths) > 1 else lengths[0]
-
-
 def _json(cost: Cost, depth: Optional[int], sort: Optional[str]) -> Dict[str, object]:
     told = cost.to_json()
     kept = [row for row in told["rows"] if depth is None or row["depth"] <= depth]
@@ -110,8 +92,8 @@ def _print(cost: Cost, top: Row, figures: Dict[int, Figures]) -> None:
     )
     say()
     say(
-        f"{_count(cost.total.parameters)} parameters, {size_of(cost.total.bytes)}, ",
-        _macs(cost.total),
+        f"{count(cost.total.parameters)} parameters, {size_of(cost.total.bytes)}, ",
+        f"{macs(cost.total)} MACs",
     )
     if cost.unowned.nodes:
         say(
@@ -129,24 +111,8 @@ def _cells(
     if row.calls > 1:
         name.append((f" {'x' if is_plain() else MULTIPLY}{row.calls}", "magenta"))
     cells: List[List[Piece]] = [name, [(row.first.class_name, "dim")]]
-    cells += [[_count(getattr(cost, each)) if getattr(cost, each) else ""] for each in names]
+    cells += [[count(getattr(cost, each)) if getattr(cost, each) else ""] for each in names]
     cells.append([size_of(cost.bytes) if cost.bytes else ""])
-    cells.append([_macs(cost).replace(" MACs", "")])
-    cells += [[_count(cost.elsewhere) if cost.elsewhere else ""]] * elsewhere
-    return [*cells, [_count(cost.activations)]]
-
-
-def _macs(cost: Figures) -> str:
-    """Multiply-accumulates; with ``+ ?`` where those of some nodes are not known."""
-    if not cost.unknown:
-        return f"{_count(cost.macs)} MACs"
-    return f"{_count(cost.macs)} + ? MACs" if cost.macs else "? MACs"
-
-
-def _count(number: float) -> str:
-    """A number as people read it: three digits and a letter."""
-    for unit in ("", " k", " M", " G"):
-        if number < 1000:
-            return f"{number:.3g}{unit}"
-        number /= 1000
-    return f"{number:.3g} T"
+    cells.append([macs(cost)])
+    cells += [[count(cost.elsewhere) if cost.elsewhere else ""]] * elsewhere
+    return [*cells, [count(cost.activations)]]

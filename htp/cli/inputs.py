@@ -1,7 +1,7 @@
 """Where commands that run a file take its inputs from."""
 
 import re
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import click
 
@@ -9,18 +9,18 @@ from htp.cli.terminal import remark
 from htp.running.made_up import made_up
 from htp.tagged import TaggedModel
 
-__all__ = ["INPUTS", "SHAPES", "samples"]
+__all__ = ["INPUTS", "SHAPE", "lengths_of", "samples"]
 
 INPUTS = click.option(
     "--inputs",
     metavar="PATH",
     help="Samples: an .npz file, or a folder of .npz, NAME.npy or test_data_set_N/input_K.pb.",
 )
-SHAPES = click.option(
+SHAPE = click.option(
     *("--shape", "shapes"),
     metavar="AXIS=N",
     multiple=True,
-    help="Without --inputs, for made-up ones: how long a dynamic axis is, as in batch=1.",
+    help="How long a dynamic axis is, as in batch=1; or an input, tokens=1x128.",
 )
 
 
@@ -35,9 +35,14 @@ def samples(tagged: TaggedModel, inputs: Optional[str], shapes: Sequence[str]) -
         if shapes:
             raise click.UsageError("Say either --inputs or --shape.")
         return inputs
-    found = made_up(tagged.model, dict(map(_shape, shapes)))
+    found = made_up(tagged.model, lengths_of(shapes))
     remark("Remark: no --inputs: random numbers stand for them, and may tell of other modules.")
     return [found]
+
+
+def lengths_of(shapes: Sequence[str]) -> Dict[str, Union[int, List[int]]]:
+    """The lengths that ``--shape`` says."""
+    return dict(map(_shape, shapes))
 
 
 def _shape(text: str) -> Tuple[str, Union[int, List[int]]]:

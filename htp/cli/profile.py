@@ -6,11 +6,11 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import click
 
-from htp.cli.cost import SHAPE, lengths_of
+from htp.cli.inputs import INPUTS, SHAPE, lengths_of
 from htp.cli.options import AS_JSON, MODEL
-from htp.cli.progress import working
 from htp.cli.terminal import Column, Piece, is_plain, print_json, print_table, remark, say
 from htp.cli.tree import CLASS_WIDTH, MULTIPLY, Row, lines_of, rows
+from htp.cli.viewer import FORM, OUTPUT, check_form, print_node_data
 from htp.errors import HTPError
 from htp.file.paths import checked_target
 from htp.profiling import Profile, Times
@@ -32,9 +32,7 @@ __all__ = ["profile"]
     help="A report of runs elsewhere, in place of runs here; several times if several belong "
     "together.",
 )
-@click.option(
-    "--inputs", metavar="PATH", help="Samples: .npz, .npy, or a folder. By default made up."
-)
+@INPUTS
 @SHAPE
 @click.option(
     "--runs",
@@ -60,7 +58,7 @@ __all__ = ["profile"]
 )
 @click.option("--threads", type=click.IntRange(1, 4096), metavar="N", help="Of each operator.")
 @click.option("--placement", is_flag=True, help="Show which provider took which nodes.")
-@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels to show.")
+@click.option("--depth", type=click.IntRange(min=0), metavar="N", help="Levels below the root.")
 @click.option("--calls", is_flag=True, help="A line per call of a module that is called again.")
 @click.option("--sort", is_flag=True, help="The slowest module first, among those side by side.")
 @click.option("--kernels", type=click.IntRange(min=1), metavar="N", help="Show the N slowest, too.")
@@ -69,6 +67,8 @@ __all__ = ["profile"]
     metavar="FILE",
     help="Write a flame graph: speedscope's if .json, else collapsed stacks.",
 )
+@FORM
+@OUTPUT
 @AS_JSON
 def profile(
     model: str,
@@ -85,13 +85,16 @@ def profile(
     sort: bool,
     kernels: Optional[int],
     flame: Optional[str],
+    form: Optional[str],
+    output: Optional[str],
     as_json: bool,
 ) -> None:
     r"""Show how long each module takes, by onnxruntime's profile of the model as it really runs.
 
     With --from the times come from elsewhere: onnxruntime's profile, and the model that it saved as
     it ran it; trtexec's --exportProfile and --exportLayerInfo; OpenVINO's executable graph and
-    benchmark_app's counters. MODEL.onnx is the file that the device was given.
+    benchmark_app's counters. MODEL.onnx is the file that the device was given. Without
+    --inputs and --from random numbers stand for the inputs.
 
     \b
     Examples:
@@ -99,29 +102,36 @@ def profile(
       htp profile model.onnx --inputs samples/ --provider CUDA --provider CPU
       htp profile model.onnx --flame model.speedscope.json
       htp profile model.onnx --from times.json --from layers.json
+      htp profile model.onnx --format model-explorer -o times.json
     """
+    check_form(form, output, as_json)
     target = None if flame is None else checked_target(flame)
     if reports and (inputs or shapes or providers or threads or placement):
         raise click.UsageError("--from tells of runs elsewhere; leave out what is of runs here.")
     tagged = load(model)
-    with working("profiling"):
-        found = htp_profile(
-            tagged,
-            inputs,
-            runs=runs,
-            warmup=warmup,
-            session_options=_options(threads),
-            providers=list(map(_provider, providers)) or None,
-            shapes=lengths_of(shapes),
-            placement=placement,
-            report=list(reports) or None,
-        )
+    found = htp_profile(
+        tagged,
+        inputs,
+        runs=runs,
+        warmup=warmup,
+        session_options=_options(threads),
+        providers=list(map(_provider, providers)) or None,
+        shapes=lengths_of(shapes),
+        placement=placement,
+        report=list(reports) or None,
+    )
     if target is not None:
         _write_flame(found, target)
-    if as_json:
+    if form is not None:
+        print_node_data(tagged, found, output)
+    elif as_json:
         print_json(_json(found, depth, sort, kernels))
-        return
-    _print(tagged, found, depth, calls, sort)
+    else:
+        _print(tagged, found, depth, calls, sort)
+        _print_more(found, depth, kernels)
+
+
+def _print_more(found: Profile, depth: Optional[int], kernels: Optional[int]) -> None:
     if kernels:
         _print_kernels(found, kernels)
     if found.placement is not None:

@@ -28,7 +28,7 @@ __all__ = ["select"]
     help="Only nodes from modules of this class, e.g. LayerNorm; may be said several times.",
 )
 @click.option(
-    *("--not", "without"),
+    *("--without", "--not", "without"),
     metavar="PATTERN",
     multiple=True,
     help="Without these modules; may be said several times.",
@@ -38,7 +38,8 @@ __all__ = ["select"]
     type=click.Choice(list(FORMS)),
     default="names",
     show_default=True,
-    help="Whose list it is to be.",
+    metavar="FORM",
+    help=f"Whose list it is to be: {', '.join(FORMS)}.",
 )
 @AS_JSON
 def select(
@@ -59,7 +60,7 @@ def select(
     Examples:
       htp select model.onnx 'encoder.layer.0' --format ort-exclude > exclude.json
       htp select model.onnx --class LayerNorm --format trtexec
-      htp select model.onnx 'encoder' --not '*.attention' --op-type MatMul
+      htp select model.onnx 'encoder' --without '*.attention' --op-type MatMul
     """
     tagged = load(model)
     chosen = tagged.select(

@@ -1,12 +1,12 @@
 """``htp sensitivity``: what each module of a quantised file costs, and which to leave in float."""
 
+import math
 from typing import Any, Optional, Tuple, Union
 
 import click
 
-from htp.cli.inputs import INPUTS, SHAPES, samples
+from htp.cli.inputs import INPUTS, SHAPE, samples
 from htp.cli.options import AS_JSON
-from htp.cli.progress import working
 from htp.cli.terminal import print_as_it_is, print_json, remark, say
 from htp.proving.overflow import Overflow
 from htp.proving.overflow import overflow as htp_overflow
@@ -26,7 +26,7 @@ FOUND = 1
 @click.argument("reference", metavar="REFERENCE.onnx")
 @click.argument("candidate", metavar="[CANDIDATE.onnx]", required=False)
 @INPUTS
-@SHAPES
+@SHAPE
 @click.option(
     "--target",
     type=click.FloatRange(0, 1, min_open=True),
@@ -44,6 +44,7 @@ FOUND = 1
 @click.option(
     *("--format", "form"),
     type=click.Choice(list(FORMS)),
+    metavar="FORM",
     help="Print only the list of modules to leave, in this form of 'htp select'.",
 )
 @AS_JSON
@@ -98,10 +99,9 @@ def _found(
     target: float,
     limit: Optional[float],
 ) -> Union[Sensitivity, Overflow]:
-    with working("Running"):
-        if limit is not None:
-            return htp_overflow(tagged, given, limit)
-        return htp_sensitivity(tagged, candidate, given, target=target)
+    if limit is not None:
+        return htp_overflow(tagged, given, limit)
+    return htp_sensitivity(tagged, candidate, given, target=target)
 
 
 def _list(found: Union[Sensitivity, Overflow], form: str) -> None:
@@ -119,4 +119,5 @@ def _list(found: Union[Sensitivity, Overflow], form: str) -> None:
 def _is_found(found: Union[Sensitivity, Overflow]) -> bool:
     if isinstance(found, Overflow):
         return bool(found.keep)
-    return not found.reached
+    lost_nothing = found.before == math.inf
+    return not found.reached and not lost_nothing

@@ -151,5 +151,5 @@ def _failure(what: str, error: BaseException) -> HTPError:
     where = f" ({frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     return HTPError(
         f"{what}: {type(error).__name__}: {error}{where}",
-        "'htp --traceback export ...' shows the whole traceback.",
+        "'htp --traceback COMMAND ...' shows the whole traceback.",
     )

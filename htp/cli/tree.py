@@ -1,13 +1,12 @@
 """The module tree as a table for people and as JSON for programs."""
 
-from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Tuple
 
 from htp.cli.terminal import Column, Piece, is_plain, print_table, say
 from htp.errors import HTPError
-from htp.scope import Coverage, ModuleCall, Provenance
+from htp.scope import Coverage, Provenance
 from htp.tagged import TaggedModel
-from htp.tree import ModuleTree, spread
+from htp.tree import Row, rows
 
 __all__ = [
     "CLASS_WIDTH",
@@ -33,117 +32,6 @@ GUIDES = 4 * 40
 """Characters of the lines that lead to a row: of what is deeper, the outer ones are left out."""
 DEEPEST_JSON = 150
 MULTIPLY = "\N{MULTIPLICATION SIGN}"
-
-
-@dataclass
-class Row:
-    """A line of the tree: a module call, or all calls of a module under the same parent.
-
-    Attributes:
-        name: the path below the parent's; the full path where it does not begin with it. Above the
-            roots of several models that were merged into one file, how many they are.
-        first: the module call, or the first one.
-        calls: how many calls this line stands for.
-        own: nodes that exactly these calls own.
-        total: own nodes and those of everything below.
-        shared: nodes that stand for these calls or for what is below, and are owned elsewhere.
-        members: the calls.
-    """
-
-    name: str
-    first: ModuleCall
-    calls: int
-    own: Coverage
-    total: Coverage
-    shared: int = 0
-    children: List["Row"] = field(default_factory=list)
-    members: Sequence[ModuleCall] = ()
-
-
-def rows(root: ModuleTree, apart: bool = False, depth: Optional[int] = None) -> Row:
-    """The lines of a tree.
-
-    Args:
-        root: the tree of module calls.
-        apart: one line per call, and not one for all calls of a module under the same parent.
-        depth: levels below the root; None for all. Counts always include what is left out.
-    """
-    places: Dict[int, Row] = {}
-    row = _row([root], "", apart)
-    if root.joined:
-        row.name = f"({len(root.children)} models)"
-        row.children = [_grown([each], apart, depth, places) for each in root.children]
-    else:
-        row = _grown([root], apart, depth, places)
-    _share(root, row, places)
-    return row
-
-
-def _grown(
-    calls: Sequence[ModuleTree], apart: bool, depth: Optional[int], places: Dict[int, Row]
-) -> Row:
-    """The line of these calls with those below it. Trees may be deep: nothing calls itself.
-
-    Args:
-        calls: that the line is for.
-        apart: see ``rows``.
-        depth: see ``rows``.
-        places: is told in which line each call is, by ``id``.
-    """
-    top = _row(calls, "", apart)
-    pending = [(top, calls, depth)]
-    while pending:
-        row, calls, left = pending.pop()
-        places.update((id(call), row) for call in calls)
-        if left == 0:
-            places.update((id(below), row) for call in calls for below in call.walk())
-            continue
-        groups: Dict[object, List[ModuleTree]] = {}
-        for child in (child for call in calls for child in call.children):
-            groups.setdefault(child.call if apart else child.call.path, []).append(child)
-        for group in groups.values():
-            below = _row(group, row.first.path, apart)
-            row.children.append(below)
-            pending.append((below, group, None if left is None else left - 1))
-    return top
-
-
-def _share(root: ModuleTree, top: Row, places: Dict[int, Row]) -> None:
-    """Say how many nodes stand for each line: for one of several calls, each once."""
-    if not root.standing:
-        return
-    above: Dict[int, Row] = {}
-    pending = [top]
-    while pending:
-        row = pending.pop()
-        above.update((id(child), row) for child in row.children)
-        pending += row.children
-    counts = spread(root.standing, lambda branch: places[id(branch)], above)
-    for row in {id(row): row for row in places.values()}.values():
-        row.shared = counts.get(id(row), 0)
-
-
-def _row(calls: Sequence[ModuleTree], parent: str, apart: bool) -> Row:
-    first = calls[0].call
-    return Row(
-        name=_below(first.path, parent) + (f"@{first.call}" if apart and first.call else ""),
-        first=first,
-        calls=len(calls),
-        own=_sum([call.own for call in calls]),
-        total=_sum([call.total for call in calls]),
-        members=[call.call for call in calls],
-    )
-
-
-def _below(path: str, parent: str) -> str:
-    return path[len(parent) + 1 :] if parent and path.startswith(f"{parent}.") else path
-
-
-def _sum(counts: Sequence[Coverage]) -> Coverage:
-    if len(counts) == 1:
-        return counts[0]
-    columns = zip(*([number for _, number in count] for count in counts))
-    return Coverage(*(sum(column) for column in columns))
 
 
 def coverage_json(coverage: Coverage) -> Dict[str, int]:

@@ -5,10 +5,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 import click
 
+from htp.carried import carry
+from htp.cli.inputs import INPUTS
 from htp.cli.options import AS_JSON
 from htp.cli.progress import quiet_torch, working
 from htp.cli.source import export_arguments
 from htp.cli.terminal import Column, Piece, print_json, print_table, remark, say
+from htp.cli.viewer import FORM, OUTPUT, check_form, print_node_data
 from htp.proving.verification import Verification, VerificationRow, name_of
 from htp.proving.verify import verify as htp_verify
 from htp.tagged import load
@@ -24,7 +27,7 @@ SHOWN = 20
 @click.command(short_help="Find the module of a file that is wrong.")
 @click.argument("reference", metavar="REFERENCE")
 @click.argument("model", metavar="MODEL.onnx")
-@click.option("--inputs", metavar="PATH", help="Inputs to compare two files on: .npz or a folder.")
+@INPUTS
 @click.option(
     "--level",
     type=click.Choice(["none", "basic", "extended", "all"]),
@@ -35,6 +38,8 @@ SHOWN = 20
 @click.option("--atol", type=float, metavar="X", help="How far a value may be off.")
 @click.option("--rtol", type=float, metavar="X", help="The same, of its largest element.")
 @click.option("--all", "everything", is_flag=True, help="Print a row for every module call.")
+@FORM
+@OUTPUT
 @AS_JSON
 @click.pass_context
 def verify(
@@ -46,6 +51,8 @@ def verify(
     atol: Optional[float],
     rtol: Optional[float],
     everything: bool,
+    form: Optional[str],
+    output: Optional[str],
     as_json: bool,
 ) -> None:
     r"""Find the module of a file whose numbers are not what they should be.
@@ -61,16 +68,20 @@ def verify(
       htp verify net.py:build model.onnx
       htp verify my_package.models:tiny optimised.onnx --level none --json
       htp verify model.onnx quantised.onnx --inputs samples/
+      htp verify net.py:build model.onnx --format model-explorer -o errors.json
     """
+    check_form(form, output, as_json)
     settings: Dict[str, Any] = {"level": level, "atol": atol, "rtol": rtol}
     if inputs is not None:
-        with working("Comparing"):
-            found = htp_verify(reference, model, inputs, **settings)
+        found = htp_verify(reference, model, inputs, **settings)
     elif os.path.exists(reference):
         raise click.UsageError(f"{reference} is a file: say --inputs PATH to compare two files.")
     else:
         found = _against_torch(reference, model, settings)
-    if as_json:
+    if form is not None:
+        tagged = load(model) if inputs is None else carry(load(reference), model)
+        print_node_data(tagged, found, output)
+    elif as_json:
         print_json(found.to_json())
     else:
         print_verification(found, everything)
@@ -79,12 +90,11 @@ def verify(
 
 def _against_torch(reference: str, model: str, settings: Mapping[str, Any]) -> Verification:
     tagged = load(model)
-    with working(f"Loading {reference}") as progress:
+    with working("loading", reference):
         given = export_arguments(reference)
-        progress("Comparing")
-        args, kwargs = given.get("args", ()), given.get("kwargs")
-        with quiet_torch():
-            return htp_verify(given["model"], args, tagged, kwargs, **settings)
+    args, kwargs = given.get("args", ()), given.get("kwargs")
+    with quiet_torch():
+        return htp_verify(given["model"], args, tagged, kwargs, **settings)
 
 
 def print_verification(found: Verification, everything: bool) -> None:

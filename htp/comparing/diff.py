@@ -1,6 +1,6 @@
 """htp.diff: what differs between two files, module by module."""
 
-from typing import Any, Dict, List, NamedTuple, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Tuple
 
 from htp.comparing.change import Change
 from htp.comparing.changes import Changes
@@ -9,12 +9,20 @@ from htp.comparing.modules import Modules, Tagged
 from htp.comparing.owners import UNOWNED, Owners
 from htp.comparing.pairing import paired
 from htp.comparing.row import DiffRow
-from htp.comparing.table import drawn, ending
+from htp.comparing.table import COLUMNS, Line, drawn, ending, sheet
 from htp.file.document import nodes_of
 from htp.file.garbage import no_search
 from htp.file.tags import is_tagged
 from htp.scope import ModuleCall
+from htp.showing.frames import frame
+from htp.showing.sheet import Sheet
+from htp.showing.table import html
+from htp.showing.text import counted, said
+from htp.steps import step
 from htp.tagged import TaggedModel, load
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Diff", "diff"]
 
@@ -72,8 +80,35 @@ class Diff(NamedTuple):
         """What there is to say of all modules, a line each."""
         return ending(self.rows, self.nodes, self.calls, self.equal_calls, self.not_judged)
 
+    def to_pandas(self) -> "DataFrame":
+        """A row for each difference, in the order of ``rows``.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(Sheet("", "", COLUMNS, self.rows))
+
     def __str__(self) -> str:
         return "\n".join(drawn(self.rows, self.summary))
+
+    def __repr__(self) -> str:
+        return said(self._sheet)
+
+    def _repr_html_(self) -> str:
+        return html(self._sheet)
+
+    @property
+    def _sheet(self) -> Sheet[Line]:
+        ends = self.summary[1:] if self.rows or self.equal else self.summary
+        return sheet(self.rows, _title(self), ends)
+
+
+def _title(found: Diff) -> str:
+    if found.equal:
+        return f"equal: {found.nodes[0]} nodes in {found.calls} module calls"
+    changed = len({(row.path, row.call) for row in found.rows})
+    title = f"{counted(len(found.rows), 'difference')} in {changed} of {found.calls} module calls"
+    return title + (f"; {len(found.not_judged)} not compared" if found.not_judged else "")
 
 
 def diff(a: Any, b: Any) -> Diff:
@@ -103,15 +138,19 @@ def _read(tagged: TaggedModel) -> Tagged:
     Carrying looks for the owner of a node that another tool may have put in the place of one; here
     that a node is another one is what is asked.
     """
-    held = tagged._file
-    file = held if all(map(is_tagged, nodes_of(held.outline))) else tagged._told
+    held = tagged.loaded
+    file = held if all(map(is_tagged, nodes_of(held.outline))) else tagged.file
     return file, [tag for _, tag in file.seen()]
 
 
 def _compared(one: Tagged, other: Tagged, made_by: Tuple[str, str]) -> Diff:
     owners = Owners()
     modules = Modules(one, other, owners)
-    graphs = Graph(*one, owners), Graph(*other, owners)
+    step("reading weights", 0, 2, "of the first file")
+    first = Graph(*one, owners)
+    step("reading weights", 1, 2, "of the second file")
+    graphs = first, Graph(*other, owners)
+    step("comparing")
     found, not_judged = _changes(*graphs, owners, modules, False)
     if found:  # of several equal nodes in a row any may be the one that is gone: who tells less?
         other_way = _changes(*graphs, owners, modules, True)

@@ -10,8 +10,10 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 from htp.comparing.row import DiffRow
 from htp.printable import printable
 from htp.scope import ModuleCall
+from htp.showing.sheet import Column, Sheet
+from htp.showing.text import lines
 
-__all__ = ["Line", "drawn", "ending", "lines_of"]
+__all__ = ["COLUMNS", "Line", "drawn", "ending", "lines_of", "sheet"]
 
 _NUMBER = re.compile(r"(?<![^.@])\d+(?![^.@])")
 _SHOWN = 8
@@ -154,13 +156,31 @@ _WIDEST = 72
 """Characters of a cell that are shown; ``to_json`` has all."""
 
 
+_LINES: Tuple[Column[Line], ...] = (
+    Column("module", lambda line: line.cells()[0]),
+    Column("what", lambda line: line.kind),
+    Column("before", lambda line: line.cells()[2]),
+    Column("after", lambda line: line.cells()[3]),
+)
+
+COLUMNS: Tuple[Column[DiffRow], ...] = (
+    Column(key="path", value=lambda row: row.path),
+    Column(key="call", value=lambda row: row.call and row.call.call, dtype="Int64"),
+    Column(key="type", value=lambda row: row.call and row.call.type, dtype="category"),
+    Column(key="kind", value=lambda row: row.kind, dtype="category"),
+    Column(key="before", value=lambda row: row.before),
+    Column(key="after", value=lambda row: row.after),
+    Column(key="names", value=lambda row: row.names, dtype="object"),
+)
+"""Of the rows themselves, in a data frame: no two of them are one line."""
+
+
+def sheet(found: Sequence[DiffRow], title: str, summary: Sequence[str]) -> Sheet[Line]:
+    """The whole as people read it."""
+    return Sheet("Diff", title, _LINES, lines_of(found), ends=summary)
+
+
 def drawn(found: Sequence[DiffRow], summary: Sequence[str]) -> List[str]:
     """The whole as lines of text."""
-    rows = [tuple(map(printable, line.cells())) for line in lines_of(found)]
-    if rows:
-        rows.insert(0, ("module", "what", "before", "after"))
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
-    ]
-    return [*lines, *([""] if rows else []), *map(printable, summary)]
+    rows = lines(sheet(found, "", summary)) if found else []
+    return [*rows, *([""] if rows else []), *map(printable, summary)]

@@ -4,7 +4,9 @@ Both are packed JSON. ``calls`` is a list of ``[path, type, call, depth]`` in th
 forward pass. ``values`` is ``{"names": [...], "calls": [...]}`` with, for each call, null where
 nothing is known of it, else ``[inputs, outputs]``, either null likewise. A value is the place of
 its name in ``names`` where it is the argument or result of that very number and all is as it should
-be, else ``[place of the name or -1, [place among the arguments, ...], reason or ""]``.
+be, else ``[place of the name or -1, [place among the arguments, ...], reason or ""]``. Where there
+is no name, there may follow ``[element type, length of each axis or -1, ...]`` and the name in the
+operations that were folded (``htp.file.folded``). Schema 3 had neither.
 """
 
 from functools import lru_cache
@@ -12,7 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from htp.file import keys, packed
 from htp.file.stacks import Stacks
-from htp.graph.records import CallRecord, ValueRecord
+from htp.graph.records import CallRecord, Kind, ValueRecord
 from htp.scope import ModuleCall
 
 __all__ = ["Calls", "decode_calls", "decode_values", "encode_values", "rows_of"]
@@ -52,10 +54,16 @@ def encode_values(calls: Sequence[CallRecord]) -> Dict[str, Any]:
         if values is None:
             return None
         found: List[Any] = []
-        for at, (place, name, reason) in enumerate(values):
+        for at, (place, name, reason, kind, work) in enumerate(values):
             number = -1 if name is None else names.setdefault(name, len(names))
-            plain = reason is None and name is not None and place == _usual(at)
-            found.append(number if plain else [number, place, reason or ""])
+            if reason is None and name is not None and place == _usual(at):
+                found.append(number)
+                continue
+            row = [number, place, reason or ""]
+            if kind is not None:
+                row.append([kind.dtype, *map(_length, kind.shape)])
+                row += [] if work is None else [work]
+            found.append(row)
         return found
 
     rows = [
@@ -65,6 +73,10 @@ def encode_values(calls: Sequence[CallRecord]) -> Dict[str, Any]:
         for call in calls
     ]
     return {"names": list(names), "calls": rows}
+
+
+def _length(axis: Optional[int]) -> int:
+    return -1 if axis is None else axis
 
 
 @lru_cache(maxsize=64)
@@ -107,11 +119,28 @@ def _decoded(values: Any, names: Sequence[str]) -> Values:
         return None
     found = []
     for at, row in enumerate(values):
-        number, place, reason = (row, [str(at)], "") if type(row) is int else row
+        number, place, reason, *told = (row, [str(at)], "") if type(row) is int else row
         if type(number) is not int or not -1 <= number < len(names):
             raise ValueError(f"there is no name {str(number)[:80]}")
         if not all(isinstance(each, str) for each in (*place, reason)):
             raise ValueError(f"{str(row)[:80]} is no value")
         name = names[number] if number >= 0 else None
-        found.append(ValueRecord(tuple(place), name, reason or None))
+        kind, work = (*told, None, None)[:2]
+        if len(told) > 2 or not (work is None or isinstance(work, str)):
+            raise ValueError(f"{str(row)[:80]} is no value")
+        found.append(ValueRecord(tuple(place), name, reason or None, _kind(kind), work))
     return tuple(found)
+
+
+def _kind(told: Any) -> Optional[Kind]:
+    if told is None:
+        return None
+    numbers = all(type(each) is int and -1 <= each < _MOST for each in told)
+    if not told or not numbers or told[0] < 1:
+        raise ValueError(f"{str(told)[:80]} is no type and shape")
+    dtype, *shape = told
+    return Kind(dtype, tuple([None if length < 0 else length for length in shape]))
+
+
+_MOST = 2**63
+"""ONNX has no longer axis."""

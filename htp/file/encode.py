@@ -79,7 +79,7 @@ def made(
         theirs = [tag for node, tag in kept if id(node) not in unused] if unused else tags
         graph = _skeleton(written, theirs, calls, names)
     release = (torch_release.TORCH or "") if torch is None else torch
-    value = origin.encode(backend, release, version.VERSION, calls, nodes, graph)
+    value = origin.encode(backend, release, version.VERSION, calls, nodes, graph, capture.folded)
     mark = origin.fingerprint(value, written.data, written.beside)
     return Made(
         _nodes(capture, tags, mark, unused),

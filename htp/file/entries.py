@@ -42,8 +42,12 @@ def form(kind: str, key: str) -> Callable[[str], str]:
         if not value.isascii():
             value = value.encode().decode(BYTES)
         length = len(value)
+        return f"{lengths(length)}{value}"
+
+    @lru_cache(maxsize=1024)
+    def lengths(length: int) -> str:
         size = _number(length)
-        return f"{field}{_number(fixed + len(size) + length)}{before}{size}{value}"
+        return f"{field}{_number(fixed + len(size) + length)}{before}{size}"
 
     return made
 

@@ -25,7 +25,20 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
-__all__ = ["FEW", "exact", "is_few", "of_file", "of_raw", "of_tensor"]
+__all__ = [
+    "FEW",
+    "exact",
+    "is_few",
+    "of_file",
+    "of_raw",
+    "of_sample",
+    "of_tensor",
+    "sample_of_file",
+    "sample_of_raw",
+    "sample_of_tensor",
+    "samples_of",
+    "size_of",
+]
 
 FEW = 16
 """Of a tensor with so many elements or fewer, all can be kept: a node's constants mostly are."""
@@ -89,18 +102,43 @@ def _plan(dims: Tuple[int, ...]) -> Optional[_Plan]:
     return _Plan(lengths, count, tuple(places), itemgetter(*places) if samples > 1 else None)
 
 
+def of_sample(dtype: int, dims: Tuple[int, ...], sample: Optional[bytes]) -> str:
+    """The fingerprint of a tensor of this type and shape; ``""`` where there is no sample."""
+    plan = _plan(dims)
+    if plan is None or sample is None:
+        return ""
+    return blake2b(b"%d,%b:%b" % (dtype, plan.lengths, sample), digest_size=8).hexdigest()
+
+
+def size_of(dtype: int) -> int:
+    """How many bytes of a sample an element of a type takes; 0 for a type that has none."""
+    return _SIZES.get(dtype, 0)
+
+
+_SIZES = {dtype: (bits + 7) // 8 for dtype, bits in _BITS.items()}
+
+
+def samples_of(dims: Tuple[int, ...]) -> int:
+    """How many elements a sample of a tensor of this shape has."""
+    plan = _plan(dims)
+    return 0 if plan is None else len(plan.places)
+
+
 def of_raw(dtype: int, dims: Tuple[int, ...], raw: Any) -> str:
     """The fingerprint of contents as ``raw_data`` has them: bytes, or a view of them."""
+    return of_sample(dtype, dims, sample_of_raw(dtype, dims, raw))
+
+
+def sample_of_raw(dtype: int, dims: Tuple[int, ...], raw: Any) -> Optional[bytes]:
+    """The sample of such contents; None where they are of another size than they say."""
     plan = _plan(dims)
     bits = _BITS.get(dtype)
     if plan is None or bits is None or len(raw) != _size(plan, bits):
-        return ""
+        return None
     if bits in _CODES and plan.pick is not None:
         code = _CODES[bits]
-        sample = array(code, plan.pick(memoryview(raw).cast(code))).tobytes()
-    else:
-        sample = b"".join([_element(raw, bits, place) for place in plan.places])
-    return _hashed(dtype, plan, sample)
+        return array(code, plan.pick(memoryview(raw).cast(code))).tobytes()
+    return b"".join([_element(raw, bits, place) for place in plan.places])
 
 
 def _size(plan: _Plan, bits: int) -> int:
@@ -115,29 +153,30 @@ def _element(raw: Any, bits: int, place: int) -> bytes:
     return bytes([raw[first // 8] >> first % 8 & (1 << bits) - 1])
 
 
-def _hashed(dtype: int, plan: _Plan, sample: bytes) -> str:
-    return blake2b(b"%d,%b:%b" % (dtype, plan.lengths, sample), digest_size=8).hexdigest()
-
-
 def of_tensor(tensor: Any) -> str:
     """The fingerprint of a parsed tensor that holds its contents itself."""
+    return of_sample(tensor.data_type, tuple(tensor.dims), sample_of_tensor(tensor))
+
+
+def sample_of_tensor(tensor: Any) -> Optional[bytes]:
+    """The sample of such a tensor; None where it holds something else than it says."""
     dtype, dims = tensor.data_type, tuple(tensor.dims)
     if tensor.HasField("raw_data"):
-        return of_raw(dtype, dims, tensor.raw_data)
+        return sample_of_raw(dtype, dims, tensor.raw_data)
     plan, bits = _plan(dims), _BITS.get(dtype)
     if plan is None or bits is None:
-        return ""
+        return None
     name, form, each = _TYPED.get(dtype, ("int32_data", "", max(bits, 8)))
     numbers = getattr(tensor, name)
     if dtype == _UINT32:
         form, each = "<I", 32
     if len(numbers) != (plan.elements * bits + each - 1) // each:
-        return ""
+        return None
     try:
         found = [_from_numbers(numbers, form, bits, each, place) for place in plan.places]
     except struct.error:  # a number that is none of this type
-        return ""
-    return _hashed(dtype, plan, b"".join(found))
+        return None
+    return b"".join(found)
 
 
 _UINT32 = 12
@@ -155,7 +194,14 @@ def _from_numbers(numbers: Sequence[Any], form: str, bits: int, each: int, place
 
 
 def of_file(dtype: int, dims: Tuple[int, ...], file: Any, offset: int, length: int) -> str:
-    """The fingerprint of contents that stand in a data file; only the sample is read.
+    """The fingerprint of contents that stand in a data file."""
+    return of_sample(dtype, dims, sample_of_file(dtype, dims, file, offset, length))
+
+
+def sample_of_file(
+    dtype: int, dims: Tuple[int, ...], file: Any, offset: int, length: int
+) -> Optional[bytes]:
+    """The sample of contents that stand in a data file; nothing else is read.
 
     Args:
         dtype: the element type.
@@ -166,20 +212,20 @@ def of_file(dtype: int, dims: Tuple[int, ...], file: Any, offset: int, length: i
     """
     plan, bits = _plan(dims), _BITS.get(dtype)
     if plan is None or bits is None or offset < 0:
-        return ""
+        return None
     size = _size(plan, bits)
     if length not in (0, size) or offset + size > os.fstat(file.fileno()).st_size:
-        return ""
+        return None
     if size <= _AT_ONCE:
         file.seek(offset)
-        return of_raw(dtype, dims, file.read(size))
+        return sample_of_raw(dtype, dims, file.read(size))
 
     def element(place: int) -> bytes:
         first = place * bits
         file.seek(offset + first // 8)
         return _element(file.read(max(bits // 8, 1)), bits, first % 8 // bits if bits < 8 else 0)
 
-    return _hashed(dtype, plan, b"".join(map(element, plan.places)))
+    return b"".join(map(element, plan.places))
 
 
 _AT_ONCE = 4096

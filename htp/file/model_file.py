@@ -1,8 +1,10 @@
 """A model in whichever form it is needed: bytes, an outline without weights, or parsed."""
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
+from htp.errors import InvalidModelError
 from htp.file import data, keys, origin, seal, store, wire
 from htp.file.document import nodes_of, parse, serialised, text_of
 from htp.file.entries import Props
@@ -32,6 +34,7 @@ class ModelFile:
         proto: the parsed model, in the place of both.
         folder: where its data files lie; None when there is none.
         linked: the folder of the file that its name links to, where that is another.
+        name: what it is called, for errors; ``""`` where it has no name.
 
     Attributes:
         aside: what others found out about it and keep here, each with the ``as_read`` of then.
@@ -44,8 +47,9 @@ class ModelFile:
         proto: Optional["onnx.ModelProto"] = None,
         folder: Optional[str] = None,
         linked: Optional[str] = None,
+        name: str = "",
     ) -> None:
-        self.folder, self.linked = folder, linked
+        self.folder, self.linked, self.name = folder, linked, name
         self._chunks = chunks
         self._make_outline = outline
         self._outline: Optional[onnx.ModelProto] = None
@@ -62,7 +66,8 @@ class ModelFile:
         """The model, parsed. From now on it is what this file is, with every change made in it."""
         if self._proto is None:
             whole = self._outline if self._is_whole else None
-            self._proto = parse(wire.join(self._chunks)) if whole is None else whole
+            with self.naming():
+                self._proto = parse(wire.join(self._chunks)) if whole is None else whole
             self._chunks, self._make_outline, self._outline = (), None, None
         return self._proto
 
@@ -72,11 +77,21 @@ class ModelFile:
         if self._proto is not None:
             return self._proto
         if self._outline is None:
-            light = (self._make_outline or self._light)()
-            small = wire.join(self._chunks) if light is None else light
-            self._outline, self._seal = parse(small), seal.of(small)
+            with self.naming():
+                light = (self._make_outline or self._light)()
+                small = wire.join(self._chunks) if light is None else light
+                self._outline, self._seal = parse(small), seal.of(small)
             self._make_outline, self._is_whole = None, light is None
         return self._outline
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Have an error say which file it is of."""
+        try:
+            yield
+        except InvalidModelError as error:
+            error.say(self.name and f"The file is {self.name}.")
+            raise
 
     def _light(self) -> Optional[bytes]:
         whole = wire.join(self._chunks)

@@ -4,10 +4,11 @@
 values, so each export writes one entry, under a key that is its own: ``pkg.htp.`` and the export's
 fingerprint. Its value is JSON:
 
-    {"schema": "3", "backend": ..., "torch": ..., "htp": its version,
+    {"schema": "4", "backend": ..., "torch": ..., "htp": its version,
      "nodes": [count, digest],   see ``htp.file.origin.digest``
      "calls": ...,               each module call of the forward pass, see ``htp.file.calls``
      "values": ...,              the values that they took and returned
+     "folded": ...,              what was computed of them in advance, see ``htp.file.folded``
      "skeleton": {...}}          what ``htp.file.skeleton`` packs; not with ``origin=False``
 
 What else it holds is left alone. Packed parts are zlib in base64 (``htp.file.packed``). Every node
@@ -15,6 +16,7 @@ says in ``pkg.htp.origin`` which export wrote it, so that two models, were they 
 apart in a merged file. Most tools that rewrite a graph drop what its nodes say, and keep what the
 model says: so a rewritten file still tells what its tags were.
 
+Schema 3 did not say what calls do with arguments that have no name, and had nothing ``folded``.
 Schema 2 had ``calls`` as plain JSON, and neither ``nodes``, ``values`` nor a skeleton. Schema 1
 wrote an entry for each of these: ``pkg.htp.schema`` and so on.
 """
@@ -27,15 +29,20 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from htp.errors import InvalidModelError
-from htp.file import keys, packed, skeleton, wire
+from htp.file import folded, keys, packed, skeleton, wire
 from htp.file.calls import Calls, decode_calls, decode_values, encode_values, rows_of
 from htp.file.entries import Props
-from htp.graph.records import CallRecord
+from htp.graph.records import CallRecord, Operation
 
 __all__ = ["Origin", "digest", "encode", "fingerprint", "read"]
 
-SCHEMA = "3"
-READABLE = ("1", "2", SCHEMA)
+SCHEMA = "4"
+READABLE = ("1", "2", "3", SCHEMA)
+
+_PACKED = ("values", "folded", "skeleton")
+
+WITH_SKELETON = ("3", SCHEMA)
+"""The schemas that can tell what the graph was."""
 
 _KEY = re.compile(r"pkg\.htp\.([0-9a-f]{16})")
 _FLAT = {
@@ -83,6 +90,14 @@ class Origin:
         """
         return decode_values(self.calls, self._packed.get("values"), f"{self._where} (values)")
 
+    def folded(self) -> Tuple[Operation, ...]:
+        """Operations that the exporter did in advance, see ``htp.graph.records.Capture``.
+
+        Raises:
+            InvalidModelError: they cannot be read.
+        """
+        return folded.decode(self._packed.get("folded"), f"{self._where} (folded)")
+
     def skeleton(self) -> Optional[skeleton.Skeleton]:
         """The graph as it was exported, unpacked anew; None where the file does not say.
 
@@ -128,6 +143,7 @@ def encode(
     calls: Sequence[CallRecord],
     nodes: Tuple[int, int],
     graph: Optional[skeleton.Skeleton] = None,
+    operations: Sequence[Operation] = (),
 ) -> str:
     """The value of the entry; the same for the same export.
 
@@ -138,10 +154,13 @@ def encode(
         calls: its module calls.
         nodes: their digest.
         graph: its skeleton; None leaves it out.
+        operations: those that the exporter did in advance.
     """
     made: Dict[str, Any] = {"schema": SCHEMA, "backend": backend, "torch": torch, "htp": version}
     made.update(nodes=nodes, calls=packed.dump(rows_of(calls)))
     made["values"] = packed.dump(encode_values(calls))
+    if operations:
+        made["folded"] = folded.encode(operations)
     if graph is not None:
         made["skeleton"] = skeleton.pack(graph)
     return keys.dumps(made)
@@ -225,10 +244,10 @@ def _decode(mark: str, held: Dict[str, Any], calls: Any) -> Origin:
     if not all(isinstance(value, str) for value in made):
         raise _unreadable(mark, "it holds something else than text")
     where = f"the calls of {keys.PREFIX}{mark or 'calls'}"
-    is_packed = schema == SCHEMA and isinstance(calls, str)
+    is_packed = schema in WITH_SKELETON and isinstance(calls, str)
     rows = keys.rows(packed.load(calls, where) if is_packed else calls, (str, str, int, int), where)
     backend, torch, version = made
-    parts: Dict[str, Any] = {name: held[name] for name in ("values", "skeleton") if name in held}
+    parts: Dict[str, Any] = {name: held[name] for name in _PACKED if name in held}
     found = decode_calls(rows, where)
     nodes = _nodes(mark, held.get("nodes"))
     return Origin(mark, schema, backend, torch, version, found, nodes, parts)

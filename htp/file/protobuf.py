@@ -8,7 +8,7 @@ from typing import Iterator, Optional, Tuple
 
 from htp.errors import InvalidModelError
 
-__all__ = ["Field", "damaged", "fields", "head", "integer", "number", "text"]
+__all__ = ["BYTES", "Field", "damaged", "fields", "head", "integer", "number", "text"]
 
 BYTES = 2
 """The wire type of text, bytes and messages."""

@@ -2,10 +2,11 @@
 
 import struct
 import zlib
-from typing import Any, Mapping, Optional
+from functools import lru_cache
+from typing import Any, Dict, List, Mapping, Optional
 
 from htp.file import wire
-from htp.file.document import bodies_of, holds_graph
+from htp.file.document import bodies_of, graphs_of, holds_graph
 from htp.file.fingerprints import exact, of_raw, of_tensor
 from htp.graph.records import GraphRecord, NodeRecord, Weight
 
@@ -47,21 +48,34 @@ def add_attributes(
         weights: of the model; see ``htp.file.weights``.
     """
     known = weights or {}
-    _add_attributes(record, model.graph, known)
+    _add_attributes(record, model.graph, known, _versions(model))
     for body, function in zip(record.functions, model.functions):
-        _add_attributes(body, function, known)
+        _add_attributes(body, function, known, _versions(function))
 
 
-def _add_attributes(record: GraphRecord, graph: Any, weights: Mapping[str, Weight]) -> None:
+def _versions(model: Any) -> Dict[str, int]:
+    """The version of each domain of operators that a model or a function uses."""
+    return {_domain(each.domain): each.version for each in model.opset_import}
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+def _add_attributes(
+    record: GraphRecord, graph: Any, weights: Mapping[str, Weight], versions: Mapping[str, int]
+) -> None:
     for known, node in zip(record.nodes, graph.node):
         if node.attribute:
             alone = not known.inputs and len(known.outputs) == 1
             large = weights.get(known.outputs[0]) if alone else None
             said = large.contents.encode() if large is not None else b""
             known.constant = (large or _constant(node)) if alone else None
-            known.attributes = _fingerprint(node.attribute, said)
+            domain = _domain(node.domain)
+            usual = _defaults(node.op_type, domain, versions.get(domain, 0))
+            known.attributes = _fingerprint(node.attribute, said, usual)
             for body, inner in zip(known.bodies, bodies_of(node)):
-                _add_attributes(body, inner, weights)
+                _add_attributes(body, inner, weights, versions)
 
 
 _NUMBERS = {1: ("f", "<f", 1), 2: ("i", "<q", 7), 6: ("floats", "<f", 1), 7: ("ints", "<q", 7)}
@@ -86,8 +100,24 @@ def _constant(node: Any) -> Optional[Weight]:
     return Weight(of_raw(dtype, shape, raw), shape, dtype)
 
 
-def _fingerprint(attributes: Any, contents: bytes) -> int:
-    """The same for equal attributes in any order, whatever their doc strings."""
+@lru_cache(maxsize=1024)  # a model uses few operators
+def _defaults(op: str, domain: str, version: int) -> Mapping[str, bytes]:
+    """What attributes of an operator are where it does not say: many tools write it down."""
+    from onnx import defs
+
+    try:
+        schema = defs.get_schema(op, version, domain)
+    except (defs.SchemaError, TypeError):  # an operator of a tool's own, or no such version
+        return {}
+    known = {name: each.default_value for name, each in schema.attributes.items()}
+    return {name: value.SerializeToString() for name, value in known.items() if value.type}
+
+
+def _fingerprint(attributes: Any, contents: bytes, usual: Mapping[str, bytes]) -> int:
+    """The same for equal attributes in any order, whatever their doc strings.
+
+    One that says what its operator does anyway says nothing.
+    """
     parts = [contents] if contents else []
     for attribute in attributes:
         if attribute.HasField("t"):
@@ -97,7 +127,11 @@ def _fingerprint(attributes: Any, contents: bytes) -> int:
             if attribute.doc_string:
                 held = type(attribute).FromString(attribute.SerializeToString())
                 held.ClearField("doc_string")
-            parts.append(held.SerializeToString())
+            said = held.SerializeToString()
+            if said != usual.get(attribute.name):
+                parts.append(said)
+    if not parts:
+        return 0
     return zlib.crc32(b"".join(sorted(parts)))
 
 
@@ -117,7 +151,18 @@ def _node(node: Any) -> NodeRecord:
         node.input[:],  # a list, twice as fast as list()
         node.output[:],
         None,
-        [record_graph(graph) for graph in bodies_of(node)],
+        _bodies(node) if node.attribute else [],
         node.name,
         tuple([prop.key for prop in held]) if held else (),
     )
+
+
+def _bodies(node: Any) -> List[GraphRecord]:
+    """The records of the nested graphs of a node, each called after its attribute."""
+    found = []
+    for attribute in node.attribute:
+        for place, graph in enumerate(graphs_of(attribute)):
+            body = record_graph(graph)
+            body.name = f"{attribute.name}/{place}"
+            found.append(body)
+    return found

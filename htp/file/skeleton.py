@@ -9,7 +9,8 @@ with the values that each took and returned. Packed, it stands in the model's or
         "tags": JSON: {"stacks": [[above, path, type, call], ...],
                        "tags": [[stack, provenance, [shared, ...], sharing, evidence], ...],
                        "nodes": [tag, count, tag, count, ...]},
-        "weights": JSON: {"contents": "...", "parameters": {place: [name, ...]}}
+        "weights": JSON: {"contents": "...", "parameters": {place: [name, ...]},
+                          "sketches": "..."}
     }
 
 ``stacks`` continues the module calls of the origin, whose stacks stand before it: each row is one
@@ -21,14 +22,25 @@ name, in the order of ``htp.file.tensors``, 16 digits each, 16 blanks where ther
 not the one of its own name: ``[]`` for none.
 """
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from htp.errors import InvalidModelError
 from htp.file import packed
 from htp.file.document import nodes_of, parse, serialised
+from htp.file.sketches import digits, read, written
 from htp.file.stacks import StackTable, Table
 from htp.file.tensors import tensors_of
-from htp.graph.records import CallRecord, Weight
+from htp.graph.records import CallRecord, Sketch, Weight
 from htp.scope import Tag
 
 if TYPE_CHECKING:
@@ -73,7 +85,11 @@ def _encode_weights(weights: Mapping[str, Weight]) -> Mapping[str, Any]:
         if weight.parameters != (name,)
     }
     contents = "".join([weight.contents or _BLANK for weight in weights.values()])
-    return {"contents": contents, "parameters": parameters}
+    sketches = [
+        written(weight.sketch) or " " * digits(weight.dtype, weight.shape)
+        for weight in weights.values()
+    ]
+    return {"contents": contents, "parameters": parameters, "sketches": "".join(sketches)}
 
 
 _DIGITS = 16
@@ -128,13 +144,34 @@ def _weights(model: "onnx.ModelProto", text: Any, where: str) -> Dict[str, Weigh
         if len(contents) != _DIGITS * len(tensors):
             raise ValueError(f"{len(contents)} digits for {len(tensors)} weights")
         found: Dict[str, Weight] = {}
+        sketches = iter(_sketches(list(tensors.values()), said.get("sketches")))
         for at, (name, tensor) in enumerate(tensors.items()):
             told = contents[at * _DIGITS : (at + 1) * _DIGITS].strip()
             made = parameters.get(str(at))
             names = (name,) if made is None else tuple(made)
             if not all(isinstance(each, str) for each in names):
                 raise TypeError(f"{str(made)[:80]} are no names of parameters")
-            found[name] = Weight(told, tuple(tensor.dims), tensor.data_type, names)
+            shape = tuple(tensor.dims)
+            found[name] = Weight(told, shape, tensor.data_type, names, next(sketches))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise packed.damaged(where, f"{type(error).__name__}: {error}") from error
+    return found
+
+
+def _sketches(tensors: Sequence[Any], text: Any) -> List[Optional[Sketch]]:
+    """The sketch of each tensor.
+
+    Raises:
+        ValueError: the text is not that of these tensors.
+    """
+    if text is None:
+        return [None] * len(tensors)
+    found, at = [], 0
+    for tensor in tensors:
+        dtype, dims = tensor.data_type, tuple(tensor.dims)
+        end = at + digits(dtype, dims)
+        found.append(read(text[at:end], dtype, dims))
+        at = end
+    if at != len(text):
+        raise ValueError(f"{len(text)} digits of sketches, of {at}")
     return found

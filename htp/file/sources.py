@@ -8,6 +8,7 @@ from typing import Any, Dict, Tuple
 from htp.errors import InvalidModelError
 from htp.file import paths
 from htp.file.model_file import ModelFile
+from htp.steps import step
 
 __all__ = ["opened", "serde_of"]
 
@@ -19,7 +20,9 @@ def opened(f: Any) -> Tuple[ModelFile, str]:
         InvalidModelError: there is none, or it cannot be read.
     """
     if isinstance(f, (str, os.PathLike)):
-        return ModelFile([paths.read(f)], **_places(f)), repr(os.fspath(f))
+        step("reading", what=os.fsdecode(f))
+        name = repr(os.fspath(f))
+        return ModelFile([paths.read(f)], **_places(f), name=name), name
     if isinstance(f, (bytes, bytearray, memoryview)):
         return ModelFile([_filled(bytes(f), "The bytes")]), "What these bytes hold"
     if callable(getattr(f, "read", None)):

@@ -29,7 +29,7 @@ class StackTable:
     def encode(self, tags: Sequence[Tag]) -> Tuple[List[Row], List[int]]:
         """The rows of the distinct tags, and the nodes: a tag's place, for how many, and so on."""
         rows: List[Row] = []
-        places: Dict[Tag, int] = {}
+        places: Dict[Any, int] = {}
         known: Dict[Tuple[int, int], int] = {}  # by identity: hashing stacks takes longer
         nodes: List[int] = []
         last = -1
@@ -38,7 +38,8 @@ class StackTable:
             key = (id(tag.stack), id(tag.provenance)) if alone else (0, id(tag))
             place = known.get(key)
             if place is None:
-                place = known[key] = places.setdefault(tag, len(rows))
+                same = (self._place(tag.stack), id(tag.provenance)) if alone else tag
+                place = known[key] = places.setdefault(same, len(rows))
                 if place == len(rows):
                     rows.append(self._row(tag))
             if place == last:

@@ -6,8 +6,9 @@ from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, T
 
 from htp.file import keys, wire
 from htp.file.data import located
-from htp.file.fingerprints import of_file, of_raw, of_tensor
+from htp.file.fingerprints import of_sample, sample_of_file, sample_of_raw, sample_of_tensor
 from htp.file.paths import opened
+from htp.file.sketches import sketch
 from htp.file.tensors import Named
 from htp.graph.records import Weight
 
@@ -42,27 +43,29 @@ def weights_of(
                 continue
             dtype, dims = tensor.data_type, tuple(tensor.dims)
             if tensor.HasField("raw_data"):
-                told = of_raw(dtype, dims, tensor.raw_data)
+                sample = sample_of_raw(dtype, dims, tensor.raw_data)
             elif tensor.data_location == _EXTERNAL:
-                told = _in_file(tensor, files)
+                sample = _in_file(tensor, files)
             else:
-                kept = left_out.take(tensor)
-                told = of_tensor(tensor) if kept is None else kept
+                was_left_out, sample = left_out.take(tensor)
+                if not was_left_out:
+                    sample = sample_of_tensor(tensor)
             made = _parameters(tensor) if parameters is None else parameters.get(name, ())
-            found[name] = Weight(told, dims, dtype, made)
+            told = of_sample(dtype, dims, sample)
+            found[name] = Weight(told, dims, dtype, made, sketch(dtype, sample))
     return found
 
 
 _EXTERNAL = 1
 
 
-def _in_file(tensor: Any, files: "_Files") -> str:
+def _in_file(tensor: Any, files: "_Files") -> Optional[bytes]:
     said = {entry.key: entry.value for entry in tensor.external_data}
     offset, length = [_bounded(said.get(name, "0")) for name in ("offset", "length")]
     file = files.at(said.get("location", ""))
     if file is None or offset is None or length is None:
-        return ""
-    return of_file(tensor.data_type, tuple(tensor.dims), file, offset, length)
+        return None
+    return sample_of_file(tensor.data_type, tuple(tensor.dims), file, offset, length)
 
 
 def _bounded(text: Any) -> Optional[int]:
@@ -125,19 +128,19 @@ class _LeftOut:
         self._places = iter(()) if data is None else wire.large_tensors(data)
         self._next = next(self._places, None)
 
-    def take(self, tensor: Any) -> Optional[str]:
-        """The fingerprint of this tensor; None where its contents were not left out."""
+    def take(self, tensor: Any) -> Tuple[bool, Optional[bytes]]:
+        """Whether the contents of this tensor were left out, and then the sample of them."""
         place = self._next
         if place is None or self._data is None or _has_contents(tensor):
-            return None
+            return False, None
         name, at, end, raw = place
         if name != tensor.name:
-            return None
+            return False, None
         self._next = next(self._places, None)
         if raw is not None:
             view = memoryview(self._data)[slice(*raw)]
-            return of_raw(tensor.data_type, tuple(tensor.dims), view)
-        return of_tensor(type(tensor).FromString(self._data[at:end]))
+            return True, sample_of_raw(tensor.data_type, tuple(tensor.dims), view)
+        return True, sample_of_tensor(type(tensor).FromString(self._data[at:end]))
 
 
 def _has_contents(tensor: Any) -> bool:

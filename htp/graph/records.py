@@ -5,11 +5,37 @@ one. Value names are unique within a graph and everything nested in it, as ONNX 
 """
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from htp.scope import Owner, Stack
 
-__all__ = ["CallRecord", "Capture", "GraphRecord", "NodeRecord", "ValueRecord", "Weight"]
+__all__ = [
+    "CallRecord",
+    "Capture",
+    "GraphRecord",
+    "Kind",
+    "NodeRecord",
+    "Operation",
+    "Sketch",
+    "ValueRecord",
+    "Weight",
+]
+
+
+class Sketch(NamedTuple):
+    """What a weight still has in common with what a tool converted it to.
+
+    Attributes:
+        length: how many of its elements were looked at.
+        signs: the highest bit of each, as a number of so many bits.
+        first: the two highest bytes of the first one, the highest first; of one byte there is one.
+        zeros: which of them are zero, in the same order; 0 where that is not known.
+    """
+
+    length: int
+    signs: int
+    first: bytes
+    zeros: int = 0
 
 
 class Weight(NamedTuple):
@@ -21,12 +47,14 @@ class Weight(NamedTuple):
         shape: the length of each axis.
         dtype: the element type, as ``onnx.TensorProto`` numbers it.
         parameters: the full names of the parameters and buffers that it was made from.
+        sketch: by which it is known again when a tool converted it; None where that is not known.
     """
 
     contents: str
     shape: Tuple[int, ...]
     dtype: int
     parameters: Tuple[str, ...] = ()
+    sketch: Optional[Sketch] = None
 
     @property
     def elements(self) -> int:
@@ -79,7 +107,8 @@ class GraphRecord:
         initializers: names of the main graph's initializers.
         functions: bodies of the model's local functions (only on the main graph); see
             ``add_function``.
-        name: of a function: what a node that calls it has for its operator.
+        name: of a function: what a node that calls it has for its operator; of a nested graph that
+            was read from a file: the attribute that holds it, and the how manieth there.
     """
 
     inputs: List[str] = field(default_factory=list)
@@ -138,6 +167,35 @@ class GraphRecord:
             yield from function.graphs()
 
 
+class Kind(NamedTuple):
+    """What kind of tensor something is.
+
+    Attributes:
+        dtype: the element type, as ``onnx.TensorProto`` numbers it.
+        shape: the length of each axis during the export, None for one that has no fixed length.
+    """
+
+    dtype: int
+    shape: Tuple[Optional[int], ...]
+
+
+class Operation(NamedTuple):
+    """One operation that the exporter did in advance, so that the file has its result.
+
+    Attributes:
+        op: operator with its domain, as of a node.
+        inputs: value names, ``""`` for an input left out.
+        outputs: value names, likewise.
+        attributes: name, kind as ``onnx.AttributeProto`` calls it, and value of each. A tensor is
+            its element type, its shape, and its bytes in hexadecimal.
+    """
+
+    op: str
+    inputs: Tuple[str, ...]
+    outputs: Tuple[str, ...]
+    attributes: Tuple[Tuple[str, str, Any], ...] = ()
+
+
 class ValueRecord(NamedTuple):
     """One tensor that a module call took or returned.
 
@@ -152,11 +210,17 @@ class ValueRecord(NamedTuple):
             ``ambiguous`` (several values may be it), ``body`` (inside a nested graph that stands
             for several calls), ``untraced`` (the exporter never saw it). With a name it is None,
             or ``merged``: the value is that of an equal one which stands for this one, too.
+        kind: of an argument without a name, where it is known what the call does with it: what kind
+            of tensor it is.
+        work: its name in ``Capture.folded``, which says what the call computes of it; None for one
+            that no operation of the call reads, and that is none of its results.
     """
 
     place: Tuple[str, ...]
     name: Optional[str]
     reason: Optional[str] = None
+    kind: Optional[Kind] = None
+    work: Optional[str] = None
 
 
 class CallRecord(NamedTuple):
@@ -187,8 +251,11 @@ class Capture:
         before: the record of the graph as it was first built, before torch rewrote it; None when
             it was not rewritten. Values that survived keep their names.
         calls: every module call of the forward pass in order, also of modules that left no node.
+        folded: operations that the exporter did in advance, on arguments of calls. What they
+            compute has the name of the initializer that holds it, if one does.
     """
 
     after: GraphRecord
     before: Optional[GraphRecord] = None
     calls: Tuple[CallRecord, ...] = ()
+    folded: Tuple[Operation, ...] = ()

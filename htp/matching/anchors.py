@@ -5,13 +5,13 @@
                                          %d = Add(%c, %bias)
 """
 
-from typing import Dict, List, Set, Tuple
+from typing import Dict, Iterator, List, Set, Tuple
 
 from htp.graph.records import Weight
 from htp.matching.flat import Flat
 from htp.matching.state import State
 from htp.matching.weights import FEW, Weights
-from htp.matching.work import MOVERS, alike
+from htp.matching.work import LAYOUT, alike, read_as
 from htp.scope import Evidence
 
 __all__ = ["Anchors"]
@@ -32,7 +32,7 @@ class Anchors:
         parts: Dict[int, List[int]] = {}
         last: Dict[int, int] = {}
         for node in state.new.order:
-            if state.node[node] < 0:
+            if state.node[node] < 0 and self._new.source(node) >= 0:
                 done = self.of(node)
                 if done and not claimed.intersection(done):
                     first = min(done, key=state.old.place.__getitem__)
@@ -64,14 +64,44 @@ class Anchors:
         return any(weight.contents in known for weight in _weights(mine, node) if weight.contents)
 
     def of(self, node: int) -> List[int]:
-        """The old nodes that read the weights of a new one, where the weights tell which."""
+        """The old nodes that read the weights of a new one, where the weights tell which.
+
+        Of a weight that several read, as in a layer that runs twice, it is the one that works on
+        the same value, or on what another of these computes.
+        """
         found: Dict[int, None] = {}
+        unsure: List[List[int]] = []
         for value in self._state.new.inputs[node]:
             known = self._weights.of(value) if value >= 0 else []
             readers = self._state.old.readers[known[0]] if len(known) == 1 else []
-            if len(readers) == 1 and readers[0][0] >= 0:
-                found[readers[0][0]] = None
+            nodes = [reader for reader, _ in readers if reader >= 0]
+            if len(readers) == 1 and nodes:
+                found[nodes[0]] = None
+            elif 1 < len(nodes) <= _CALLS:
+                unsure.append(nodes)
+        sources = (
+            {self._state.value[source] for source in self._read(node)} - {-1} if unsure else ()
+        )
+        for nodes in unsure:
+            same = [old for old in nodes if self._old.source(old) in sources]
+            if not same:
+                made = {value for old in found for value in self._state.old.outputs[old]}
+                same = [old for old in nodes if self._old.source(old) in made]
+            if len(same) == 1:
+                found[same[0]] = None
         return list(found)
+
+    def _read(self, node: int) -> Iterator[int]:
+        """The value that a node works on, and what it was before nodes only laid it out."""
+        value = self._new.source(node)
+        for _ in range(_STEPS):
+            if value < 0:
+                return
+            yield value
+            maker = self._state.new.maker[value]
+            if maker is None or self._state.new.nodes[maker[0]].op not in LAYOUT:
+                return
+            value = self._new.source(maker[0])
 
     def _source(self, node: int, old: int) -> bool:
         """What a node works on, if both work on what one node makes."""
@@ -92,12 +122,12 @@ class Anchors:
         """What a node computes: the first value behind the old one that is read as its own is."""
         state = self._state
         mine = state.new.outputs[node][0] if state.new.outputs[node] else -1
-        now = _readers(state.new, mine) if mine >= 0 and state.value[mine] < 0 else set()
+        now = read_as(state.new, mine) if mine >= 0 and state.value[mine] < 0 else set()
         theirs = state.old.outputs[old][0] if now and state.old.outputs[old] else -1
         for _ in range(_STEPS):
             if theirs < 0:
                 return False
-            before = _readers(state.old, theirs)
+            before = read_as(state.old, theirs)
             if all(any(alike(one, other) for other in before) for one in now):
                 state.value[mine] = theirs
                 return True
@@ -110,6 +140,9 @@ class Anchors:
         return False
 
 
+_CALLS = 64
+"""How many readers of a weight are looked at."""
+
 _STEPS = 4
 """How many old nodes one behind the other a new one may stand for, to be found so."""
 
@@ -117,22 +150,3 @@ _STEPS = 4
 def _weights(flat: Flat, node: int) -> List[Weight]:
     found = [flat.side.weights.get(flat.names[v]) for v in flat.inputs[node] if v >= 0]
     return [weight for weight in found if weight is not None]
-
-
-def _readers(flat: Flat, value: int) -> Set[str]:
-    """The operators that read a value, also behind nodes that only hand it on."""
-    found: Set[str] = set()
-    pending = [value]
-    for _ in range(_NEAR):
-        if not pending:
-            break
-        for reader, _ in flat.readers[pending.pop()]:
-            if reader >= 0 and flat.nodes[reader].op in MOVERS:
-                pending.extend(each for each in flat.outputs[reader][:1] if each >= 0)
-            elif reader >= 0:
-                found.add(flat.nodes[reader].op)
-    return found
-
-
-_NEAR = 16
-"""How many values are looked at for their readers."""

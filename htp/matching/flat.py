@@ -1,5 +1,6 @@
 """A graph with everything nested in it, flattened: nodes and values by number."""
 
+from operator import itemgetter
 from typing import Dict, List, Optional, Sequence, Tuple
 
 from htp.graph.records import GraphRecord, NodeRecord
@@ -29,7 +30,7 @@ class Flat:
         place: where each node stands in that order.
         names: of each value; a value is its place in this list.
         inputs: the values that each node reads, -1 for one left out; then the outputs of its
-            bodies.
+            bodies, by the names of these: a tool may write them in another order.
         own: how many of those are the node's own.
         outputs: the values that each node computes, likewise.
         maker: the node that computes each value and the place of the output, or None.
@@ -96,12 +97,15 @@ class Flat:
             self.inputs.append(list(map(self.value, node.inputs)))
             self.own.append(len(node.inputs))
             self.outputs.append(list(map(self.value, node.outputs)))
+            results = []
             for which, inner in enumerate(node.bodies):
                 for place, name in enumerate(inner.inputs):
-                    self.entries[self.value(name)] = ("", which, place)
+                    self.entries[self.value(name)] = ("", inner.name or which, place)
                     self.parents[self.value(name)] = at
                 self._body(inner)
-                self.inputs[at] += map(self.value, inner.outputs)
+                results.append((inner.name, list(map(self.value, inner.outputs))))
+            for _, values in sorted(results, key=itemgetter(0)):
+                self.inputs[at] += values
             self.order.append(at)
             for place, value in enumerate(self.inputs[at]):
                 self._read(value, at, place)

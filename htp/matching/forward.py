@@ -42,9 +42,13 @@ class Forward:
 
     def _start(self) -> None:
         """The values that no node computes."""
-        for value, maker in enumerate(self._state.new.maker):
+        state = self._state
+        for value, maker in enumerate(state.new.maker):
             if maker is None:
                 self._recognise(value)
+                if state.value[value] < 0 and value in state.converted.cast:
+                    state.value[value] = state.converted.cast[value]
+                    self._new.of[value] = self._old.of[state.value[value]]
 
     def _recognise(self, value: int) -> None:
         """A value of a number that an old one has is that, and of several the one of its name."""

@@ -8,6 +8,7 @@ from htp.matching.apart import told_apart
 from htp.matching.flat import Flat
 from htp.matching.forward import Forward
 from htp.matching.functions import inlined
+from htp.matching.lone import Lone
 from htp.matching.matched import Change, Matched
 from htp.matching.names import Names
 from htp.matching.parameters import parameters_of
@@ -17,11 +18,16 @@ from htp.matching.side import Side
 from htp.matching.state import State
 from htp.matching.tags import tags_of
 from htp.matching.weigh import weigh
+from htp.steps import step
 
 __all__ = ["match"]
 
 _ROUNDS = 4
 """How often everything is gone through: each time what was found before tells more."""
+
+_MORE = 64
+"""And as often again, as long as a round finds one node of so many: of a layer that runs several
+times, each call is found when the one before is."""
 
 
 def match(old: Side, new: Side) -> Matched:
@@ -42,14 +48,23 @@ def _match(old: Side, new: Side) -> Matched:
     state = State(Flat(old), Flat(new))
     forward = Forward(state, Names(state.old, state.new))
     anchors = Anchors(state)
-    for _ in range(_ROUNDS):
+    lone = Lone(state, forward.numbers)
+    for number in range(_ROUNDS + _MORE):
+        step("matching by structure")
+        before = state.node.count(-1)
         forward.walk()
         guessed = equals.choose(state, forward.group, forward.members)
         unmatched = state.node.count(-1)
+        step("matching by what reads it")
         backwards.walk(state)
         fewer = state.node.count(-1) < unmatched
-        if not anchors.walk() and not (guessed and fewer):
+        found = anchors.walk()
+        found = lone.walk() or found
+        if not found and not (guessed and fewer):
             break
+        if number >= _ROUNDS and (before - state.node.count(-1)) * _MORE < len(state.node):
+            break
+    step("matching by region")
     regions = Regions(state)
     regions.resolve()
     inserted.resolve(state)

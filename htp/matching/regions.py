@@ -8,6 +8,7 @@ One region for each exit, a new node whose value stands in the place of an old o
 
 from typing import Callable, Dict, List, NamedTuple, Set, Tuple
 
+from htp.matching import helping
 from htp.matching.anchors import Anchors
 from htp.matching.state import State
 from htp.matching.work import MOVERS, alike, operator
@@ -132,6 +133,7 @@ class Regions:
         for node, old in stands.items():
             if old:
                 state.region[node], state.how[node] = tuple(old), Evidence.REGION
+        helping.resolve(state, [n for n in new if n not in stands and n not in state.unknown])
 
     def _moves(self, node: int) -> bool:
         return self._state.new.nodes[node].op in MOVERS

@@ -2,6 +2,7 @@
 
 from typing import List, Optional, Set, Tuple
 
+from htp.matching.converted import Converted
 from htp.matching.flat import Flat
 from htp.matching.work import Work
 from htp.scope import Evidence
@@ -16,6 +17,7 @@ class State:
         old: the tagged graph.
         new: the rewritten one.
         work: what the nodes of both do.
+        converted: the weights that a tool converted.
         node: for each new node the old one that it is; -1 where that is not known.
         how: how that is known.
         firm: for each new node whether the data flow alone shows it, though not for certain.
@@ -30,6 +32,7 @@ class State:
     def __init__(self, old: Flat, new: Flat) -> None:
         self.old, self.new = old, new
         self.work = (Work(old), Work(new))
+        self.converted = Converted(old, new)
         count = len(new.nodes)
         self.node = [-1] * count
         self.how: List[Optional[Evidence]] = [None] * count

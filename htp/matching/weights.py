@@ -1,4 +1,4 @@
-"""Which old weight a new one was made of: by name, by contents, by a name made from its name."""
+"""Which old weight a new one was made of: by name, contents, a name made from its name, signs."""
 
 from typing import Dict, List, Optional, Set
 
@@ -38,7 +38,9 @@ class Weights:
         if weight.contents in self._contents:
             return self._contents[weight.contents]
         base = self._base(name)
-        return [] if base is None else [state.old.number[base]]
+        if base is not None:
+            return [state.old.number[base]]
+        return [state.converted.of[value]] if value in state.converted.of else []
 
     def _base(self, name: str) -> Optional[str]:
         """The longest name that is gone and of which this one is an extension."""

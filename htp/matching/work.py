@@ -1,10 +1,10 @@
 """Which nodes of a graph compute something, and which only hand it on."""
 
-from typing import List
+from typing import Dict, List, Set
 
 from htp.matching.flat import Flat
 
-__all__ = ["LAYOUT", "MOVERS", "Work", "alike", "operator"]
+__all__ = ["CASTS", "LAYOUT", "MOVERS", "Work", "alike", "operator", "read_as", "readers_of"]
 
 MOVERS = frozenset(
     (
@@ -16,6 +16,10 @@ MOVERS = frozenset(
 """Operators whose first output holds the elements of their first input and no others:
 https://onnx.ai/onnx/operators/, and two of onnxruntime's that lay out channels in blocks. That they
 compute nothing is what their definition says; a graph does not show it."""
+
+CASTS = frozenset(("Cast", "CastLike"))
+"""Those of which an attribute, or what they read, says to which type: where a tool changes types,
+that is another one."""
 
 LAYOUT = MOVERS - {
     "Cast",
@@ -75,3 +79,27 @@ def operator(op: str) -> str:
 def alike(new: str, old: str) -> bool:
     """Whether an operator is of an old one's family, as its name tells: QLinearConv of Conv."""
     return operator(old) in operator(new)
+
+
+def read_as(flat: Flat, value: int) -> Set[str]:
+    """The operators that read a value, also behind nodes that only hand it on."""
+    return {flat.nodes[reader].op for reader in readers_of(flat, value)}
+
+
+def readers_of(flat: Flat, value: int) -> List[int]:
+    """The nodes that read a value, also behind nodes that only hand it on."""
+    found: Dict[int, None] = {}
+    pending = [value]
+    for _ in range(_NEAR):
+        if not pending:
+            break
+        for reader, _ in flat.readers[pending.pop()]:
+            if reader >= 0 and flat.nodes[reader].op in MOVERS:
+                pending.extend(each for each in flat.outputs[reader][:1] if each >= 0)
+            elif reader >= 0:
+                found[reader] = None
+    return list(found)
+
+
+_NEAR = 16
+"""How many values are looked at for their readers."""

@@ -17,7 +17,11 @@ def owned(report: Report, subject: Subject) -> List[OwnedKernel]:
     stands = [timed.nodes for timed in report.kernels]
     known = exact(subject, stands, [timed.is_sure for timed in report.kernels])
     return [
-        _owned(timed, subject.owner(timed.nodes), is_exact, _mark(subject, timed.nodes))
+        OwnedKernel(
+            timed.kernel,
+            *_owner(timed, subject.owner(timed.nodes), is_exact, _mark(subject, timed.nodes)),
+            _working(subject, timed.nodes),
+        )
         for timed, is_exact in zip(report.kernels, known)
     ]
 
@@ -51,8 +55,12 @@ def owned_through(
             found[at] = by_node[timed.nodes[0]]
     marks = marks_of(made, given, carried)
     return [
-        _owned(timed, tag, is_exact, marks.get(_mark(made, timed.nodes), ""))
-        for timed, tag, is_exact in zip(report.kernels, tags, found)
+        OwnedKernel(
+            timed.kernel,
+            *_owner(timed, tag, is_exact, marks.get(_mark(made, timed.nodes), "")),
+            _working(given, old),
+        )
+        for timed, tag, is_exact, old in zip(report.kernels, tags, found, stands)
     ]
 
 
@@ -69,8 +77,14 @@ def _mark(subject: Subject, nodes: Tuple[int, ...]) -> str:
     return next((subject.marks[node] for node in nodes if subject.marks[node]), "")
 
 
-def _owned(timed: Timed, tag: Tag, is_exact: bool, mark: str) -> OwnedKernel:
+def _working(subject: Subject, nodes: Tuple[int, ...]) -> Tuple[int, ...]:
+    """Those of some nodes whose work takes time."""
+    return tuple(subject.work.computing(list(nodes)))
+
+
+def _owner(timed: Timed, tag: Tag, is_exact: bool, mark: str) -> Tuple[Tag, bool, str, str]:
+    """Of a kernel the owner, whether it is exact, from which export, and why it has none."""
     reason: Optional[str] = timed.reason
     if not tag.stack and not reason:
         reason = "nothing is known of the node"
-    return OwnedKernel(timed.kernel, tag, is_exact and bool(tag.stack), mark, reason or "")
+    return tag, is_exact and bool(tag.stack), mark, reason or ""

@@ -70,6 +70,8 @@ class OwnedKernel(NamedTuple):
             true common ancestor.
         origin: the fingerprint of the export that it comes from; ``""`` where there is only one.
         reason: why the owner is not known; ``""``.
+        nodes: those of the tagged file whose work it does, by their place in document order; none
+            where nothing is known, or the runtime put it in for itself.
     """
 
     kernel: Kernel
@@ -77,3 +79,4 @@ class OwnedKernel(NamedTuple):
     exact: bool = False
     origin: str = ""
     reason: str = ""
+    nodes: Tuple[int, ...] = ()

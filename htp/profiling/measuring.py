@@ -29,6 +29,7 @@ from htp.running.made_up import made_up
 from htp.running.prepared import Prepared, folders_of, prepared_file
 from htp.running.samples import Samples, samples_of
 from htp.running.session import Session, Settings, onnxruntime, opened
+from htp.steps import step
 
 if TYPE_CHECKING:
     from htp.use.types import Shapes
@@ -93,16 +94,20 @@ def measured(file: ModelFile, wanted: Wanted) -> Iterator[Measured]:
         InvalidModelError: the file cannot be loaded or run.
     """
     package = onnxruntime()
+    step("loading the file into onnxruntime")
     with tempfile.TemporaryDirectory(prefix="htp-profile-") as folder:
         session, path = _opened(package, file, wanted, folder)
         try:
             samples = _samples(file, wanted, session)
-            for number in range(wanted.warmup + wanted.runs):
+            count = wanted.warmup + wanted.runs
+            for number in range(count):
+                step("running", number, count, still=True)
                 session.run(samples[number % len(samples)])
             shapes = {
                 name: each.shape for name, each in samples[0].items() if hasattr(each, "shape")
             }
         finally:
+            step("reading the profile")
             written = session.raw.end_profiling()
         events = trace(as_json(read(written), "profile"), "profile", wanted.warmup)
         made = None

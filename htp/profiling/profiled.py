@@ -65,7 +65,7 @@ def profile(
         TypeError: an argument is of another type.
     """
     source = tagged if isinstance(tagged, TaggedModel) else load(tagged)
-    told = source._told
+    told = source.file
     for name, number, least in (("runs", runs, 1), ("warmup", warmup, 0)):
         if not isinstance(number, int) or isinstance(number, bool):
             raise TypeError(f"{name} is a whole number; found {type(number).__name__}.")

@@ -11,7 +11,6 @@ from typing import (
     Mapping,
     Optional,
     Sequence,
-    Tuple,
 )
 
 from htp.printable import printable
@@ -20,17 +19,21 @@ from htp.profiling.kernels import OwnedKernel
 from htp.profiling.placement import Placement
 from htp.profiling.rows import ProfileRow, Times
 from htp.scope import ModuleCall
+from htp.showing import folded
+from htp.showing.frames import frame
+from htp.showing.sheet import Sheet
+from htp.showing.text import brief, lines
 from htp.use.modules import Modules
+from htp.use.spots import Place, spots
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from htp.file.model_file import ModelFile
 
 __all__ = ["Profile"]
 
 SCHEMA = "htp.profile/1"
-
-Place = Tuple[str, ModuleCall]
-"""A call of one of the exports in the file, which is told by its fingerprint."""
 
 
 class Profile:
@@ -76,7 +79,7 @@ class Profile:
         self.total = self._times(range(len(self.kernels)))
         lost = [number for number, each in enumerate(self.kernels) if not each.tag.stack]
         self.unowned = self._times(lost)
-        self.rows = tuple(self._rows(file))
+        self.rows = tuple(self._places(file))
         self.remarks = (*remarks, *table.remarks(self.kernels, self.total.seconds))
 
     def _take(self, number: int, each: OwnedKernel) -> None:
@@ -139,17 +142,27 @@ class Profile:
         """A flame graph as a document of speedscope's file format."""
         return flame.speedscope(self._in_order, self.tool)
 
+    def to_pandas(self) -> "DataFrame":
+        """A row for each call, by ``path`` and ``call``; times in seconds of one run.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(self._sheet())
+
     def __str__(self) -> str:
-        lines = [
-            *table.lines(self.rows),
-            "",
-            self.summary,
-            *(f"Remark: {each}." for each in self.remarks),
-        ]
-        return "\n".join(lines)
+        sheet = self._sheet()
+        return "\n".join([*lines(sheet), "", self.summary, *sheet.ends])
 
     def __repr__(self) -> str:
-        return f"<Profile of {len(self.kernels)} kernels: {self.summary}>"
+        return f"<Profile of {len(self.kernels)} kernels: {brief(self.summary)}>"
+
+    def _repr_html_(self) -> str:
+        return folded.html(self._sheet())
+
+    def _sheet(self) -> Sheet[ProfileRow]:
+        ends = [f"Remark: {each}." for each in self.remarks]
+        return table.sheet(self.rows, self.summary, ends, self._parents)
 
     def to_json(self) -> Dict[str, Any]:
         """The same for programs."""
@@ -167,20 +180,18 @@ class Profile:
             "remarks": list(self.remarks),
         }
 
-    def _rows(self, file: "ModelFile") -> Iterator[ProfileRow]:
-        several = len(file.origins) > 1
-        depths: Dict[Place, int] = {}
-        for origin in file.origins:
-            for call, depth in origin.calls:
-                depths.setdefault((origin.fingerprint if several else "", call), depth)
-        for each in self.kernels:
-            stacks = [each.tag.stack, *map(self._modules.stack, each.tag.shared)]
-            for depth, call in (row for stack in stacks for row in enumerate(stack)):
-                depths.setdefault((each.origin, call), depth)
-        for (mark, call), depth in depths.items():
+    def _places(self, file: "ModelFile") -> Iterator[ProfileRow]:
+        stacks = (
+            (each.origin, stack)
+            for each in self.kernels
+            for stack in (each.tag.stack, *map(self._modules.stack, each.tag.shared))
+        )
+        found = spots(file.origins, stacks)
+        self._parents = [spot.above for spot in found.values()]
+        for (mark, call), spot in found.items():
             times = self.of([call], mark)
             own, share = self._own.get((mark, call), 0.0), self._part(times.seconds)
-            yield ProfileRow(call, depth, times, own, share, mark)
+            yield ProfileRow(call, spot.depth, times, own, share, mark)
 
     def _times(self, numbers: Iterable[int]) -> Times:
         rows = [self.kernels[number] for number in numbers]

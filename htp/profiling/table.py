@@ -1,17 +1,12 @@
 """A profile as a table, and what there is to say of it."""
 
-from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Dict, Iterator, Mapping, Sequence, Tuple
 
-from htp.printable import printable
 from htp.profiling.kernels import OwnedKernel
 from htp.profiling.rows import ProfileRow
+from htp.showing.sheet import INDEX, Column, Sheet, of_call
 
-__all__ = ["duration", "lines", "named_providers", "percent", "remarks", "short"]
-
-
-HEAD = ("module", "time", "share", "own", "shared", "kernels", "provider")
-DEEPEST = 20
-"""Levels by which a row is set in, at most."""
+__all__ = ["duration", "named_providers", "percent", "remarks", "sheet", "short"]
 
 
 def duration(seconds: float, plain: bool = False) -> str:
@@ -67,28 +62,49 @@ def remarks(kernels: Sequence[OwnedKernel], seconds: float) -> Iterator[str]:
         )
 
 
-def lines(rows: Sequence[ProfileRow]) -> List[str]:
-    """The rows as a table."""
-    cells = [HEAD, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    return [_line(row, widths) for row in cells]
+_COLUMNS: Tuple[Column[ProfileRow], ...] = (
+    *of_call(lambda row: row.call),
+    Column("module", lambda row: str(row.call) or "(root)"),
+    Column(key="depth", value=lambda row: row.depth, dtype="int64"),
+    Column(
+        *("time", lambda row: duration(row.seconds), True),
+        *("seconds", lambda row: row.seconds, "float64"),
+    ),
+    Column(
+        *("share", lambda row: percent(row.share), True),
+        *("share", lambda row: row.share, "float64"),
+        bar=lambda row: row.share,
+    ),
+    Column(
+        *("own", lambda row: duration(row.own) if row.own else "", True),
+        *("own", lambda row: row.own, "float64"),
+    ),
+    Column(
+        *("shared", lambda row: duration(row.shared) if row.shared else "", True),
+        *("shared", lambda row: row.shared, "float64"),
+    ),
+    Column(
+        *("kernels", lambda row: f"{row.count:g}" if row.count else "", True),
+        *("kernels", lambda row: row.count, "float64"),
+    ),
+    Column(
+        *("provider", lambda row: named_providers(row.providers)),
+        key="provider",
+        value=lambda row: next(iter(row.providers), None),
+        dtype="category",
+    ),
+    Column(key="operator", value=lambda row: next(iter(row.operators), None), dtype="category"),
+)
 
 
-def _cells(row: ProfileRow) -> Tuple[str, ...]:
-    return (
-        printable("  " * min(row.depth, DEEPEST) + (str(row.call) or "(root)")),
-        duration(row.seconds),
-        percent(row.share),
-        duration(row.own) if row.own else "",
-        duration(row.shared) if row.shared else "",
-        f"{row.count:g}" if row.count else "",
-        printable(named_providers(row.providers)),
+def sheet(
+    rows: Sequence[ProfileRow], title: str, ends: Sequence[str], parents: Sequence[int]
+) -> Sheet[ProfileRow]:
+    """The rows as people read them."""
+    depths = [row.depth for row in rows]
+    return Sheet(
+        *("Profile", title, _COLUMNS, rows, INDEX, ends),
+        depths=depths,
+        parents=parents,
+        whole=True,
     )
-
-
-def _line(row: Tuple[str, ...], widths: Sequence[int]) -> str:
-    cells = [
-        cell.ljust(width) if at in (0, len(row) - 1) else cell.rjust(width)
-        for at, (cell, width) in enumerate(zip(row, widths))
-    ]
-    return "  ".join(cells).rstrip()

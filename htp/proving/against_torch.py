@@ -31,6 +31,7 @@ from htp.proving.tolerances import Tolerances
 from htp.proving.verification import Verification, VerificationRow, in_order
 from htp.running.session import Session, Settings
 from htp.scope import ModuleCall
+from htp.steps import step
 from htp.tagged import TaggedModel
 
 __all__ = ["against_torch"]
@@ -46,10 +47,11 @@ def against_torch(
     budget: int = BUDGET,
 ) -> Verification:
     """Compare a file with a model, module by module; see ``htp.verify``."""
-    origin = _origin(tagged._file)  # noqa: SLF001 - as it was exported: names mostly survive
+    origin = _origin(tagged.loaded)  # as it was exported: names mostly survive
     with Tape() as tape, no_search():
         root = origin.calls[0][0].path if origin.calls else ""
         older = origin.backend == "torchscript"
+        step("running PyTorch")
         recording = record(model, args, kwargs, tape, root, older)
         case = _Case(tagged, origin, recording, tape, tolerances, budget)
         found = case.look(settings)
@@ -88,6 +90,7 @@ class _Case(NamedTuple):
             comparison.in_the_whole(feeds)
             comparison.alone()
             comparison.narrow()
+            step("telling which module is to blame")
             rows, others = Blame(comparison, self.recording, borders, run.tags).rows()
             remarks = list(_exposing_changes(untouched, comparison))
             outputs = _results(untouched, self.recording, self.tape, remarks)

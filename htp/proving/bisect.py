@@ -1,6 +1,6 @@
 """htp.bisect: which modules make the results of two files differ."""
 
-from typing import Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from htp.errors import HTPError
 from htp.printable import printable
@@ -11,6 +11,14 @@ from htp.proving.pairs import INSIDE, Pair
 from htp.proving.trials import Score, Trials
 from htp.proving.units import units_of
 from htp.proving.verification import Tolerance
+from htp.showing.frames import frame
+from htp.showing.sheet import Column, Sheet
+from htp.showing.table import html
+from htp.showing.text import listed, said
+from htp.steps import step
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Bisection", "bisect"]
 
@@ -67,8 +75,22 @@ class Bisection(NamedTuple):
             "remarks": list(self.remarks),
         }
 
+    def to_pandas(self) -> "DataFrame":
+        """A row for each module that is to blame; those that a tool fused have the same ``group``.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(_sheet(self))
+
     def __str__(self) -> str:
         return "\n".join(map(printable, _lines(self)))
+
+    def __repr__(self) -> str:
+        return said(_sheet(self))
+
+    def _repr_html_(self) -> str:
+        return html(_sheet(self))
 
 
 def bisect(
@@ -101,6 +123,7 @@ def bisect(
     pair, tolerance = Pair(reference, candidate), Tolerance(atol, rtol)
     trials = Trials(pair, samples)
     units = units_of(pair.one.circuit, pair.tags)
+    step("running the candidate")
     before = trials.score(frozenset())
     count = len(units.own)
     if not before.breaks(tolerance):
@@ -153,6 +176,7 @@ def _search(trials: Trials, groups: List[Group], known: _Found, most: int) -> Bi
             failed.append(str(error).split("\n", 1)[0])
             return False
 
+    step("running with every module swapped")
     everything = frozenset().union(*(group.nodes for group in groups))
     if not groups or not is_right(everything):
         why = failed[0] if failed else "the results differ with every module swapped"
@@ -179,25 +203,51 @@ def _figures(measures: Dict[str, Measure]) -> Dict[str, Any]:
 
 
 def _lines(found: Bisection) -> List[str]:
+    if found.groups:
+        lines = ["to blame", *("  " + _named(group) for group in found.groups)]
+    else:
+        lines = _outcome(found)
+    return [*lines, "", *_ends(found)]
+
+
+def _outcome(found: Bisection) -> List[str]:
+    """What is said where no module is named."""
     if not found.differs:
-        lines = [f"The results agree within {_allowed(found.tolerance)}."]
-    elif found.diffuse:
-        lines = [
+        return [f"The results agree within {_allowed(found.tolerance)}."]
+    if found.diffuse:
+        return [
             f"The error is diffuse: more modules are to blame than a few of {found.candidates}.",
             "htp sensitivity ranks them by what each costs.",
         ]
-    elif not found.groups:
-        lines = ["The results differ, and no module could be found that makes them."]
-    else:
-        lines = ["to blame"]
-        lines += ["  " + _named(group) for group in found.groups]
-    lines.append("")
-    lines += [_result(found, name) for name in found.before]
+    return ["The results differ, and no module could be found that makes them."]
+
+
+def _ends(found: Bisection) -> List[str]:
+    lines = [_result(found, name) for name in found.before]
     lines.append(f"{found.runs} runs for {found.candidates} modules.")
     if found.not_swapped:
         lines.append(f"{len(found.not_swapped)} modules could not be swapped:")
         lines += [f"  {each}" for each in found.not_swapped]
     return lines + [f"Remark: {each}." for each in found.remarks]
+
+
+_Blamed = Tuple[int, str]
+"""The number of a group, and the path of a module in it."""
+
+_COLUMNS: Tuple[Column[_Blamed], ...] = (
+    Column("group", lambda row: str(row[0]), True, "group", lambda row: row[0], "int64"),
+    Column("to blame", lambda row: row[1] or "(root)", key="path", value=lambda row: row[1]),
+)
+
+
+def _sheet(found: Bisection) -> Sheet[_Blamed]:
+    rows = [(at, path) for at, group in enumerate(found.groups) for path in group]
+    if found.groups:
+        title = f"to blame: {listed(list(map(_named, found.groups)))}"
+    else:
+        title = _outcome(found)[0].rstrip(".")
+    title += f"; {found.runs} runs for {found.candidates} modules"
+    return Sheet("Bisection", title, _COLUMNS, rows, ends=[*_outcome(found)[1:], *_ends(found)])
 
 
 def _named(group: Sequence[str]) -> str:

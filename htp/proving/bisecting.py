@@ -13,6 +13,7 @@ has digits in base two, or twice that::
 from typing import Callable, FrozenSet, List, Sequence
 
 from htp.proving.grouping import Group
+from htp.steps import step
 
 __all__ = ["DiffuseError", "blamed"]
 
@@ -35,12 +36,17 @@ def blamed(
         DiffuseError: there are more.
     """
     found: List[Group] = []
+    decided = 0
 
     def search(swapped: FrozenSet[int], is_new: bool, left: Sequence[Group]) -> List[Group]:
         """Those of ``left`` that are needed beside what is swapped."""
+        nonlocal decided
+        step("bisecting", decided, len(groups), _named(left))
         if is_new and is_right(swapped):
+            decided += len(left)
             return []
         if len(left) == 1:
+            decided += 1
             found.append(left[0])
             if len(found) > most:
                 raise DiffuseError
@@ -52,6 +58,12 @@ def blamed(
         return [*early, *late]
 
     return search(frozenset(), False, groups)
+
+
+def _named(groups: Sequence[Group]) -> str:
+    """The first module that is in question, and how many are beside it."""
+    first = " + ".join(path or "(root)" for path in groups[0].paths)
+    return f"{first} and {len(groups) - 1} more" if len(groups) > 1 else first
 
 
 def _nodes(groups: Sequence[Group]) -> FrozenSet[int]:

@@ -14,6 +14,7 @@ from htp.proving.segments import Segments
 from htp.proving.tape import Tape
 from htp.proving.tolerances import Tolerances, saturated
 from htp.proving.verification import Tolerance
+from htp.steps import step
 
 __all__ = ["Compared", "Comparison"]
 
@@ -103,6 +104,7 @@ class Comparison:
         self.apart: Dict[str, str] = {}
         self.outputs: Dict[str, Any] = {}
         self._feeds: Mapping[str, Any] = {}
+        self._makers = {v.name: str(row.call) for row in borders.rows for v in row.given}
 
     def _with_numbers(self, row: Tuple[str, List[int]]) -> Tuple[str, List[int]]:
         name, tensors = row
@@ -117,7 +119,9 @@ class Comparison:
                 value = self.values[name]
                 value.alone, value.by_itself = value.whole, value.excess
         wanted = [name for name in self._tensors if name in made]
+        step("comparing", len(self.values), len(self._tensors))
         for name, array in self._bench.whole(feeds, wanted, self._sizes()):
+            step("comparing", len(self.values), len(self._tensors), self._makers.get(name, ""))
             if name in self._circuit.outputs:
                 self.outputs[name] = array
             if name in self._tensors:
@@ -150,14 +154,17 @@ class Comparison:
         if not lost or len(wrong) > MOST:
             return
         narrowing = Narrowing(self._bench, lost, self._numbers, known, self.should_be)
-        for value in wrong:
+        for number, value in enumerate(wrong):
+            step("narrowing down", number, len(wrong), self._makers.get(value.name, ""))
             before = [self.values[each].tensor for each in value.reads if each in self.values]
             between = min(before, default=0), value.tensor
             value.instead, value.behind = narrowing.of(value.name, between, value.allowed)
 
     def _alone(self, wanted: Sequence[str]) -> None:
         known = {*self.values, *self._circuit.inputs}
-        for name, array in self._bench.alone(wanted, known, self.should_be, self._sizes()):
+        every = self._bench.alone(wanted, known, self.should_be, self._sizes())
+        for number, (name, array) in enumerate(every):
+            step("running suspects alone", number, len(wanted), self._makers.get(name, ""))
             value = self.values[name]
             should = self._fair(self.should_be(name), array)
             value.alone = measure(should, array)

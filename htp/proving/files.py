@@ -28,6 +28,7 @@ from htp.proving.verification import Verification, in_order
 from htp.running.prepared import folders_of
 from htp.running.samples import Samples, samples_of
 from htp.running.session import AS_IT_IS, Settings, opened
+from htp.steps import step
 from htp.tagged import TaggedModel
 from htp.use.places import GRAPH, placed
 
@@ -57,7 +58,7 @@ def between_files(
         InvalidModelError: a file cannot be read or run, or they are of different models.
     """
     right = tagged_of(reference)
-    file = right._told  # noqa: SLF001 - the file behind the handle
+    file = right.file
     other = TaggedModel(file_of(candidate))
     with Tape() as tape, no_search(), as_it_runs(other, settings) as run:
         one = Circuit(file.proto)
@@ -76,7 +77,8 @@ def between_files(
         given = samples_of(samples, whole.inputs)
         remarks: Dict[str, None] = dict.fromkeys(told)
         outputs: Optional[Measure] = None
-        for feeds in given:
+        for number, feeds in enumerate(given):
+            step("comparing samples", number, len(given))
             wanted = list(whole.run(feeds).values())
             there = _fed(run, given, feeds)
             found = run.session.run(there)

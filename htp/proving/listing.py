@@ -29,7 +29,7 @@ def listing_of(
     Raises:
         HTPError: there is no node, so that the list would leave nothing alone, or no such form.
     """
-    file, paths = tagged._told, set(whole)  # noqa: SLF001 - the file behind the handle
+    file, paths = tagged.file, set(whole)
 
     def takes(tag: Tag) -> bool:
         return bool(tag.stack) and (

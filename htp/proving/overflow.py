@@ -8,15 +8,21 @@ from htp.proving.circuit import Circuit
 from htp.proving.listing import listing_of
 from htp.proving.measure import finite_or_text
 from htp.proving.pairs import tagged_of
-from htp.proving.tables import table
 from htp.running.exposing import BUDGET, stream
 from htp.running.prepared import Apart, apart, folders_of
 from htp.running.samples import samples_of
 from htp.running.session import AS_IT_IS, opened
+from htp.showing.frames import frame
+from htp.showing.sheet import Column, Sheet
+from htp.showing.table import html
+from htp.showing.text import lines, said
+from htp.steps import step
 from htp.use.places import GRAPH, placed
 from htp.use.select import Listing
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from htp.scope import Tag
     from htp.tagged import TaggedModel
 
@@ -91,8 +97,25 @@ class Overflow(NamedTuple):
             "remarks": list(self.remarks),
         }
 
+    def to_pandas(self) -> "DataFrame":
+        """A row for each module, by ``path``.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(_sheet(self))
+
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        over = ", ".join(path or "(root)" for path in self.keep)
+        end = _title(self) + (f": {over}." if over else ".")
+        ends = [end, *_remarks(self)]
+        return "\n".join([*lines(_sheet(self)), "", *map(printable, ends)])
+
+    def __repr__(self) -> str:
+        return said(_sheet(self))
+
+    def _repr_html_(self) -> str:
+        return html(_sheet(self))
 
 
 def overflow(model: Any, samples: Any, limit: float = LIMIT, *, budget: int = BUDGET) -> Overflow:
@@ -111,7 +134,7 @@ def overflow(model: Any, samples: Any, limit: float = LIMIT, *, budget: int = BU
     if not 0 < limit <= LARGEST:
         raise HTPError(f"The limit is above 0 and at most {LARGEST:.0f}; found {limit!r}.")
     tagged = tagged_of(model)
-    file = tagged._told  # noqa: SLF001 - the file behind the handle
+    file = tagged.file
     light = apart(file.proto, folders_of(file))
     circuit = Circuit(light.model)
     given = samples_of(samples, opened(file, AS_IT_IS).inputs)
@@ -119,9 +142,13 @@ def overflow(model: Any, samples: Any, limit: float = LIMIT, *, budget: int = BU
     for feeds in given:
         for name, array in feeds.items():
             _note(sizes, name, array)
-    for seen in stream(file.proto, circuit.made_by, given, folders_of(file), AS_IT_IS, budget):
-        _note(sizes, seen.name, seen.array)
     tags = [row.tag for row in placed(file) if row.place == GRAPH]
+    count = len(circuit.made_by) * len(given)
+    step("running", 0, count)
+    every = stream(file.proto, circuit.made_by, given, folders_of(file), AS_IT_IS, budget)
+    for number, seen in enumerate(every):
+        step("running", number, count, tags[circuit.made_by[seen.name]].path)
+        _note(sizes, seen.name, seen.array)
     remarks = []
     inner = sum(1 for row in placed(file) if row.place != GRAPH)
     if inner:
@@ -187,20 +214,39 @@ def _rows(
     return sorted(rows, key=lambda row: -row.largest)
 
 
-def _lines(found: Overflow) -> List[str]:
-    cells: List[Sequence[str]] = [("module", "class", "largest", "value", "")]
-    cells += [
-        (
-            row.path or "(root)",
-            row.type.rpartition(".")[2],
-            f"{row.largest:.4g}",
-            row.value,
-            "over" if row.over else "",
-        )
-        for row in found.rows
-    ]
-    over = ", ".join(path or "(root)" for path in found.keep)
-    end = f"{len(found.keep)} of {len(found.rows)} modules work on numbers of {found.limit:.0f} "
-    end += f"or more, over {found.samples} samples"
-    lines = [*table(cells, right=(2,)), "", printable(end + (f": {over}." if over else "."))]
-    return lines + [printable(f"Remark: {each}.") for each in found.remarks]
+_COLUMNS: Tuple[Column[OverflowRow], ...] = (
+    Column("module", lambda row: row.path or "(root)", key="path", value=lambda row: row.path),
+    Column(
+        *("class", lambda row: row.type.rpartition(".")[2]),
+        key="type",
+        value=lambda row: row.type,
+        dtype="category",
+    ),
+    Column(
+        *("largest", lambda row: f"{row.largest:.4g}", True),
+        *("largest", lambda row: row.largest, "float64"),
+    ),
+    Column("value", lambda row: row.value, key="value", value=lambda row: row.value),
+    Column(
+        *("", lambda row: "over" if row.over else ""),
+        key="over",
+        value=lambda row: row.over,
+        dtype="bool",
+    ),
+)
+
+
+def _sheet(found: Overflow) -> Sheet[OverflowRow]:
+    return Sheet(
+        *("Overflow", _title(found), _COLUMNS, found.rows, ("path",), _remarks(found)),
+        mark=lambda row: "strong" if row.over else "",
+    )
+
+
+def _title(found: Overflow) -> str:
+    title = f"{len(found.keep)} of {len(found.rows)} modules work on numbers of {found.limit:.0f} "
+    return title + f"or more, over {found.samples} samples"
+
+
+def _remarks(found: Overflow) -> List[str]:
+    return [f"Remark: {each}." for each in found.remarks]

@@ -121,7 +121,7 @@ class Pair:
 
     def __init__(self, reference: Any, candidate: Any) -> None:
         self.tagged = tagged_of(reference)
-        file = self.tagged._told  # noqa: SLF001 - the file behind the handle
+        file = self.tagged.file
         self.one, self.two = Side(file), Side(file_of(candidate))
         rows = placed(file)
         self.tags: List[Tag] = [row.tag for row in rows if row.place == GRAPH]

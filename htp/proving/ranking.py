@@ -1,14 +1,19 @@
 """What the modules of a file cost, as a table and for programs."""
 
-from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, NamedTuple, Tuple
 
 from htp.printable import printable
 from htp.proving.listing import listing_of
 from htp.proving.measure import finite_or_text
-from htp.proving.tables import table
+from htp.showing.frames import frame
+from htp.showing.sheet import Column, Sheet
+from htp.showing.table import html
+from htp.showing.text import lines, listed, said
 from htp.use.select import Listing
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from htp.tagged import TaggedModel
 
 __all__ = ["NotSwapped", "Sensitivity", "SensitivityRow"]
@@ -121,28 +126,70 @@ class Sensitivity(NamedTuple):
             "remarks": list(self.remarks),
         }
 
+    def to_pandas(self) -> "DataFrame":
+        """A row for each module, by ``path``; ``own`` says that it is without all below.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(_sheet(self))
+
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        sheet = _sheet(self)
+        return "\n".join([*lines(sheet), "", *map(printable, sheet.ends)])
+
+    def __repr__(self) -> str:
+        return said(_sheet(self))
+
+    def _repr_html_(self) -> str:
+        return html(_sheet(self))
 
 
-def _lines(found: Sensitivity) -> List[str]:
+def _columns(unit: str) -> Tuple[Column[SensitivityRow], ...]:
+    return (
+        Column("module", lambda row: _named(row.path, row.own)),
+        Column(key="path", value=lambda row: row.path),
+        Column(key="own", value=lambda row: row.own, dtype="bool"),
+        Column(
+            *("class", lambda row: row.type.rpartition(".")[2]),
+            key="type",
+            value=lambda row: row.type,
+            dtype="category",
+        ),
+        Column(
+            *("gain", lambda row: f"{row.effect:+.2f}{unit}", True),
+            *("effect", lambda row: row.effect, "float64"),
+        ),
+        Column(
+            *("share", lambda row: f"{row.share:.1%}", True),
+            *("share", lambda row: row.share, "float64"),
+            bar=lambda row: row.share,
+        ),
+        Column(
+            *("modules", lambda row: str(row.size), True),
+            *("size", lambda row: row.size, "int64"),
+        ),
+    )
+
+
+def _sheet(found: Sensitivity) -> Sheet[SensitivityRow]:
     unit = " dB" if found.measured == "SQNR" else ""
-    cells: List[Sequence[str]] = [("module", "class", "gain", "share", "modules")]
-    cells += [
-        (
-            _named(row.path, row.own),
-            row.type.rpartition(".")[2],
-            f"{row.effect:+.2f}{unit}",
-            f"{row.share:.1%}",
-            str(row.size),
-        )
-        for row in found.rows
-    ]
-    lines = [*table(cells, right=(2, 3, 4)), "", *map(printable, _ends(found, unit))]
+    ends = _ends(found, unit)
     if found.not_swapped:
-        lines.append(f"{len(found.not_swapped)} modules could not be swapped:")
-        lines += [printable(f"  {e.path or '(root)'}: {e.reason}") for e in found.not_swapped]
-    return lines + [printable(f"Remark: {each}.") for each in found.remarks]
+        ends.append(f"{len(found.not_swapped)} modules could not be swapped:")
+        ends += [f"  {each.path or '(root)'}: {each.reason}" for each in found.not_swapped]
+    ends += [f"Remark: {each}." for each in found.remarks]
+    kept = {(path, path in found.own) for path in found.keep}
+    return Sheet(
+        *("Sensitivity", _title(found, unit), _columns(unit), found.rows, ("path",), ends),
+        mark=lambda row: "strong" if (row.path, row.own) in kept else "",
+    )
+
+
+def _title(found: Sensitivity, unit: str) -> str:
+    ranked = f"{found.measured} {found.before:.2f}{unit}; {len(found.rows)} modules ranked"
+    kept = listed([_named(path, path in found.own) for path in found.keep])
+    return f"{ranked}; {f'leave {kept}' if kept else 'none is worth leaving'}"
 
 
 def _named(path: str, own: bool) -> str:

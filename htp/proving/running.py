@@ -23,6 +23,7 @@ from htp.proving.tolerances import is_half
 from htp.running.prepared import folders_of
 from htp.running.session import Session, Settings, opened
 from htp.scope import Tag
+from htp.steps import step
 from htp.tagged import TaggedModel
 from htp.use.places import GRAPH, placed
 
@@ -79,12 +80,13 @@ def as_it_runs(tagged: TaggedModel, settings: Settings) -> Iterator[AsItRuns]:
         HTPError: onnxruntime is missing.
         InvalidModelError: it cannot be loaded.
     """
-    file = tagged._file  # noqa: SLF001 - the file behind the handle
+    step("loading the file into onnxruntime")
+    file = tagged.loaded
     half = is_half(file.outline)
     bare = replace(settings, level="none", options=None, optimised=None)
     if settings.level == "none":
         session, circuit = opened(file, settings), Circuit(file.proto)
-        tags = _tags(lambda: tagged._told)  # noqa: SLF001
+        tags = _tags(lambda: tagged.file)
         yield AsItRuns(session, circuit, folders_of(file), bare, tags, half, file)
         return
     with tempfile.TemporaryDirectory(prefix="htp-") as folder:
@@ -95,7 +97,7 @@ def as_it_runs(tagged: TaggedModel, settings: Settings) -> Iterator[AsItRuns]:
         circuit = Circuit(saved.proto)
 
         def carried() -> ModelFile:
-            return carry(tagged, saved.proto)._told  # noqa: SLF001 - the file behind the handle
+            return carry(tagged, saved.proto).file
 
         yield AsItRuns(session, circuit, folders_of(saved), bare, _tags(carried), half, saved)
 

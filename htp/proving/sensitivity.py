@@ -9,6 +9,7 @@ from htp.proving.pairs import INSIDE, Pair
 from htp.proving.ranking import NotSwapped, Sensitivity, SensitivityRow
 from htp.proving.trials import Metric, Score, Trials
 from htp.proving.units import Units, units_of
+from htp.steps import step
 
 __all__ = ["TARGET", "sensitivity"]
 
@@ -54,6 +55,7 @@ class _Search:
 
     def __init__(self, pair: Pair, trials: Trials, units: Units, target: float) -> None:
         self._pair, self._trials, self._units, self._target = pair, trials, units, target
+        step("running the candidate")
         self._before = trials.score(frozenset())
         self._remarks: List[str] = list(pair.remarks)
 
@@ -96,7 +98,9 @@ class _Search:
         choices: List[Choice] = []
         rows: List[SensitivityRow] = []
         failed = [NotSwapped(path, INSIDE) for path in self._pair.inside]
-        for path, own, nodes, size in self._parts():
+        parts = list(self._parts())
+        for number, (path, own, nodes, size) in enumerate(parts):
+            step("trying each module", number, len(parts), path or "(root)")
             try:
                 score = self._trials.score(nodes)
             except HTPError as error:
@@ -119,6 +123,7 @@ class _Search:
                 yield path, True, own, 1
 
     def _recovers(self, nodes: FrozenSet[int]) -> Optional[float]:
+        step("looking for a short list", what=f"run {self._trials.runs + 1}")
         try:
             return self._share(self._trials.score(nodes))
         except HTPError as error:

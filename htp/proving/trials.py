@@ -11,6 +11,7 @@ from htp.proving.verification import Tolerance
 from htp.running.prepared import joined
 from htp.running.samples import samples_of
 from htp.running.session import AS_IT_IS, opened
+from htp.steps import step
 
 __all__ = ["Metric", "Results", "Score", "Trials"]
 
@@ -74,7 +75,10 @@ class Trials:
         self.swapper = Swapper(pair)
         self._samples = samples_of(samples, pair.one.inputs)
         session = opened(joined(pair.one.apart), AS_IT_IS)
-        self._wanted = [session.run(feeds) for feeds in self._samples]
+        self._wanted = []
+        for number, feeds in enumerate(self._samples):
+            step("running the reference", number, len(self._samples))
+            self._wanted.append(session.run(feeds))
         self.reference = None if metric is None else float(metric(self._wanted))
         self.compared = _comparable(self._wanted[0])
         self.runs = 0

@@ -1,10 +1,17 @@
 """What a comparison by module found: a row for each call, and where the error begins."""
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from htp.printable import printable
 from htp.proving.measure import Measure, excess, finite_or_text
 from htp.scope import ModuleCall
+from htp.showing.frames import frame
+from htp.showing.sheet import INDEX, Column, Sheet, of_call
+from htp.showing.table import html
+from htp.showing.text import brief, lines, said
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["NotJudged", "Tolerance", "Verification", "VerificationRow", "in_order", "name_of"]
 
@@ -155,8 +162,22 @@ class Verification(NamedTuple):
             "remarks": list(self.remarks),
         }
 
+    def to_pandas(self) -> "DataFrame":
+        """A row for each call that was judged, by ``path`` and ``call``.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(_sheet(self))
+
     def __str__(self) -> str:
-        return "\n".join(_lines(self))
+        return "\n".join([*lines(_sheet(self)), "", *map(printable, _ends(self))])
+
+    def __repr__(self) -> str:
+        return said(_sheet(self))
+
+    def _repr_html_(self) -> str:
+        return html(_sheet(self))
 
 
 def in_order(rows: Iterable[VerificationRow]) -> Tuple[VerificationRow, ...]:
@@ -181,30 +202,61 @@ def name_of(call: ModuleCall) -> str:
     return printable(str(call)) or "(root)"
 
 
-def _lines(found: Verification) -> List[str]:
-    cells = [["module", "class", "max abs", "max rel", "cosine", "SQNR", "own error", ""]]
-    cells += [_cells(row) for row in found.rows]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    lines = ["  ".join(map(_pad, row, widths, range(len(row)))).rstrip() for row in cells]
-    return [*lines, "", *map(printable, _ends(found))]
+def _module(row: VerificationRow) -> str:
+    group = (f" + {name_of(call)}" for call in row.group if row.arises)
+    return name_of(row.call) + "".join(group)
 
 
-def _pad(text: str, width: int, column: int) -> str:
-    return text.rjust(width) if 2 <= column <= 6 else text.ljust(width)
+def _said(row: VerificationRow) -> str:
+    return "arises here" if row.arises else "passes through" if row.diverges else ""
 
 
-def _cells(row: VerificationRow) -> List[str]:
-    own = "" if row.own_error is None else f"{row.own_error:.2g}"
-    said = "arises here" if row.arises else "passes through" if row.diverges else ""
-    return [
-        name_of(row.call) + "".join(f" + {name_of(call)}" for call in row.group if row.arises),
-        printable(row.call.class_name),
-        *(f"{value:.2g}" for value in (row.max_abs, row.max_rel)),
-        f"{row.cosine:.6f}",
-        f"{row.sqnr:.0f} dB",
-        own,
-        said,
-    ]
+def _figure(heading: str, key: str, form: str = "{:.2g}") -> Column[VerificationRow]:
+    def value(row: VerificationRow) -> Any:
+        return getattr(row, key)
+
+    def text(row: VerificationRow) -> str:
+        return "" if value(row) is None else form.format(value(row))
+
+    return Column(heading, text, True, key, value, "float64")
+
+
+_COLUMNS: Tuple[Column[VerificationRow], ...] = (
+    *of_call(lambda row: row.call),
+    Column("module", _module),
+    Column("class", lambda row: row.call.class_name),
+    _figure("max abs", "max_abs"),
+    _figure("max rel", "max_rel"),
+    _figure("cosine", "cosine", "{:.6f}"),
+    _figure("SQNR", "sqnr", "{:.0f} dB"),
+    _figure("own error", "own_error"),
+    Column("", _said),
+    Column(key="diverges", value=lambda row: row.diverges, dtype="bool"),
+    Column(key="arises", value=lambda row: row.arises, dtype="bool"),
+    Column(key="reason", value=lambda row: row.reason),
+)
+
+
+def _sheet(found: Verification) -> Sheet[VerificationRow]:
+    wrong = sum(1 for row in found.rows if row.diverges)
+    marks = {"arises here": "strong", "passes through": "weak"}
+    return Sheet(
+        "Verification",
+        _title(found, wrong),
+        _COLUMNS,
+        found.rows,
+        INDEX,
+        _ends(found)[found.first is None :],  # that none arises, the title says
+        lambda row: marks.get(_said(row), ""),
+        wrong or None,
+    )
+
+
+def _title(found: Verification, wrong: int) -> str:
+    count = f"{len(found.rows)} calls judged, {len(found.not_judged)} not"
+    if found.first is not None:
+        return f"an error first arises in {brief(name_of(found.first))}; {wrong} diverge of {count}"
+    return f"no error arises; {f'{wrong} diverge of ' if wrong else ''}{count}"
 
 
 def _ends(found: Verification) -> List[str]:

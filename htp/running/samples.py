@@ -173,7 +173,8 @@ def _found(path: str, inputs: Sequence[str]) -> Iterator[Tuple[str, Callable[[],
         elif path.endswith(".npy") and len(inputs) == 1:
             yield path, lambda: {inputs[0]: _array(path)}
         else:
-            raise HTPError(f"{path!r} is no file of samples, or there is none.", _ACCEPTED)
+            what = "is no file of samples" if os.path.lexists(path) else "is not there"
+            raise HTPError(f"{path!r} {what}.", _ACCEPTED)
         return
     names = _in_order(path)
     of_inputs = [name for name in names if name.endswith(".npy") and name[:-4] in inputs]

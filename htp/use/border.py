@@ -7,7 +7,53 @@ from htp.file.document import bodies_of, text_of, walk
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["Border"]
+__all__ = ["Border", "Whole"]
+
+
+class Whole:
+    """Who reads what in a graph and in all that is nested in it, and what is constant.
+
+    Args:
+        graph: the main graph.
+
+    Attributes:
+        names: of all values.
+        constant: those that are computed from constants alone.
+        read: how often each is read.
+    """
+
+    def __init__(self, graph: "onnx.GraphProto") -> None:
+        self.names: Set[str] = set()
+        self.constant: Set[str] = set()
+        self.read: Dict[str, int] = {}
+        self._visit(graph)
+
+    def _visit(self, graph: "onnx.GraphProto") -> None:
+        """Take in who reads what, and what is constant."""
+        pending = [graph]
+        while pending:
+            each = pending.pop()
+            weights = {text_of(tensor.name) for tensor in each.initializer}
+            self.constant |= weights
+            self.names |= weights
+            self.names |= {text_of(value.name) for value in each.input}
+            for value in each.output:
+                name = text_of(value.name)
+                self.read[name] = self.read.get(name, 0) + 1
+            for node in each.node:
+                bodies = bodies_of(node) if node.attribute else []
+                pending += bodies
+                self._take(node, bool(bodies))
+
+    def _take(self, node: "onnx.NodeProto", nested: bool) -> None:
+        names = [text_of(name) for name in node.input if name]
+        for name in names:
+            self.read[name] = self.read.get(name, 0) + 1
+        made = [text_of(name) for name in node.output if name]
+        self.names.update(made)
+        held = node.op_type == "Constant" if not names else not nested  # else it may be random
+        if held and all(name in self.constant for name in names):
+            self.constant.update(made)
 
 
 class Border:
@@ -17,56 +63,24 @@ class Border:
     whatever reads it.
 
     Args:
-        graph: the main graph.
+        whole: the graph that they stand in.
         own: nodes of it or of graphs nested in it; what is nested in them is theirs.
 
     Attributes:
-        names: of all values.
         inputs: what they read and do not make, in the order in which they read it.
         outputs: what they make and others read, in the order in which they make it.
     """
 
-    def __init__(self, graph: "onnx.GraphProto", own: Sequence["onnx.NodeProto"]) -> None:
-        self._constant: Set[str] = set()
-        self._read: Dict[str, int] = {}
-        self.names: Set[str] = set()
-        self._visit(graph)
-        whole = {id(node): node for each in own for node in walk([each])}
-        reads, makes, formal = _reads(whole.values())
+    def __init__(self, whole: Whole, own: Sequence["onnx.NodeProto"]) -> None:
+        inner = {id(node): node for each in own for node in walk([each])}
+        reads, makes, formal = _reads(inner.values())
         inside = set(makes) | formal
         self.inputs = tuple(
-            name for name in reads if name not in inside and name not in self._constant
+            name for name in reads if name not in inside and name not in whole.constant
         )
-        left = {name: self._read.get(name, 0) - reads.get(name, 0) for name in makes}
+        left = {name: whole.read.get(name, 0) - reads.get(name, 0) for name in makes}
         seen = [name for name in makes if left[name] > 0]
-        self.outputs = tuple(name for name in seen if name not in self._constant) or tuple(seen)
-
-    def _visit(self, graph: "onnx.GraphProto") -> None:
-        """Take in who reads what, and what is constant."""
-        pending = [graph]
-        while pending:
-            each = pending.pop()
-            weights = {text_of(tensor.name) for tensor in each.initializer}
-            self._constant |= weights
-            self.names |= weights
-            self.names |= {text_of(value.name) for value in each.input}
-            for value in each.output:
-                name = text_of(value.name)
-                self._read[name] = self._read.get(name, 0) + 1
-            for node in each.node:
-                bodies = bodies_of(node) if node.attribute else []
-                pending += bodies
-                self._take(node, bool(bodies))
-
-    def _take(self, node: "onnx.NodeProto", nested: bool) -> None:
-        names = [text_of(name) for name in node.input if name]
-        for name in names:
-            self._read[name] = self._read.get(name, 0) + 1
-        made = [text_of(name) for name in node.output if name]
-        self.names.update(made)
-        held = node.op_type == "Constant" if not names else not nested  # else it may be random
-        if held and all(name in self._constant for name in names):
-            self._constant.update(made)
+        self.outputs = tuple(name for name in seen if name not in whole.constant) or tuple(seen)
 
 
 def _reads(

@@ -8,6 +8,7 @@ the call's own nodes read and do not make, and what they make and others read.
 from typing import (
     TYPE_CHECKING,
     Any,
+    Callable,
     Dict,
     Iterable,
     List,
@@ -21,17 +22,25 @@ from typing import (
 from htp.file.garbage import no_search
 from htp.file.tags import origin_of
 from htp.graph.records import CallRecord, ValueRecord
-from htp.scope import ModuleCall, Sharing
-from htp.use.border import Border
+from htp.scope import ModuleCall, Sharing, Tag
+from htp.showing.frames import frame
+from htp.showing.sheet import Column, Sheet
+from htp.showing.table import html
+from htp.showing.text import brief, listed, said
+from htp.use.border import Border, Whole
 from htp.use.calls import Calls
 from htp.use.modules import Modules
 from htp.use.places import FUNCTION, Placed, placed
 
 if TYPE_CHECKING:
-    from htp.file.model_file import ModelFile
-    from htp.file.origin import Origin
+    from pandas import DataFrame
 
-__all__ = ["Boundary", "BoundaryValue", "boundary"]
+    from htp.file.model_file import ModelFile
+
+__all__ = ["Borders", "Boundary", "BoundaryValue", "boundary"]
+
+Place = Tuple[str, ModuleCall]
+"""A call of one of the exports in the file, which is told by its fingerprint."""
 
 GONE = "gone"
 """Why a value has no name: the capture knew it, and the file has none of that name any more."""
@@ -101,6 +110,57 @@ class Boundary(NamedTuple):
             "remarks": list(self.remarks),
         }
 
+    def to_pandas(self) -> "DataFrame":
+        """A row for each value: on which ``side`` it is, ``inputs`` or ``outputs``, and its place.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(_sheet(self))
+
+    def __repr__(self) -> str:
+        return said(_sheet(self))
+
+    def _repr_html_(self) -> str:
+        return html(_sheet(self))
+
+
+_Sided = Tuple[str, BoundaryValue]
+
+
+def _at(row: _Sided) -> str:
+    return "" if row[1].place is None else ".".join(row[1].place)
+
+
+_COLUMNS: Tuple[Column[_Sided], ...] = (
+    Column("", lambda row: {"inputs": "takes", "outputs": "returns"}[row[0]]),
+    Column(key="side", value=lambda row: row[0], dtype="category"),
+    Column(
+        *("argument or result", lambda row: _at(row) or "-"),
+        key="place",
+        value=lambda row: None if row[1].place is None else _at(row),
+    ),
+    Column(
+        *("value", lambda row: "-" if row[1].name is None else row[1].name),
+        key="name",
+        value=lambda row: row[1].name,
+    ),
+    Column(key="known", value=lambda row: row[1].known, dtype="bool"),
+    Column("", lambda row: row[1].reason or "", key="reason", value=lambda row: row[1].reason),
+)
+
+
+def _sheet(found: Boundary) -> Sheet[_Sided]:
+    rows = [("inputs", value) for value in found.taken]
+    rows += [("outputs", value) for value in found.given]
+    name = brief(found.call) or "(root)"
+    title = f"{name} takes {listed(found.inputs) or 'nothing'}, "
+    title += f"returns {listed(found.outputs) or 'nothing'}"
+    title += "; exact" if found.exact else "; not exact"
+    return Sheet(
+        "Boundary", title, _COLUMNS, rows, ends=[f"Remark: {each}." for each in found.remarks]
+    )
+
 
 def _row(value: BoundaryValue) -> Dict[str, Any]:
     place = None if value.place is None else list(value.place)
@@ -112,38 +172,66 @@ def boundary(file: "ModelFile", path: str, call: int = 0) -> Boundary:
     with no_search():
         rows = placed(file)
         found, origin = Calls(rows, file.origins).asked(path, call)
-        return _boundary(file, rows, found, origin)
+        homes = (origin_of(row.node) for row in rows if found in row.tag.stack)
+        return Borders(file, rows).of(found, origin.fingerprint if origin else next(homes, ""))
 
 
-def _boundary(
-    file: "ModelFile", rows: Sequence[Placed], call: ModuleCall, origin: Optional["Origin"]
-) -> Boundary:
-    mark = origin.fingerprint if origin and len(file.origins) > 1 else None
-    own = _own(rows, call, Modules((row.tag for row in rows), file.origins), mark)
-    border = Border(file.outline.graph, [row.node for row in own])
-    record = _record(origin, call)
-    taken = _side(record and record.inputs, border.inputs, border.names)
-    given = _side(record and record.outputs, border.outputs, border.names)
-    return Boundary(call, taken, given, tuple(_remarks(record, own, taken + given)))
+class Borders:
+    """What the module calls of a file take and return: the file is looked through once for all.
 
+    Args:
+        file: the file.
+        rows: its nodes.
+    """
 
-def _record(origin: Optional["Origin"], call: ModuleCall) -> Optional[CallRecord]:
-    records = origin.records() if origin else ()
-    return next((record for record in records if record.stack[-1:] == (call,)), None)
+    def __init__(self, file: "ModelFile", rows: Sequence[Placed]) -> None:
+        self._several = len(file.origins) > 1
+        self._rows = [row for row in rows if row.place != FUNCTION]
+        self._whole = Whole(file.outline.graph)
+        self._modules = Modules((row.tag for row in rows), file.origins)
+        self._records: Dict[Place, CallRecord] = {}
+        for origin in file.origins:
+            for record in origin.records():
+                for call in record.stack[-1:]:
+                    self._records.setdefault((self._mark(origin.fingerprint), call), record)
+        self._own = self._placed(lambda tag: tag.stack)
+        self._merged = self._placed(self._stands_for)
 
+    def of(self, call: ModuleCall, origin: str = "") -> Boundary:
+        """Of one call.
 
-def _own(
-    rows: Sequence[Placed], call: ModuleCall, modules: Modules, mark: Optional[str]
-) -> List[Placed]:
-    """The nodes of a call. One that was merged whole with an equal call has that one's."""
-    here = [row for row in rows if row.place != FUNCTION and mark in (None, origin_of(row.node))]
-    own = [row for row in here if call in row.tag.stack]
-    return own or [
-        row
-        for row in here
-        if row.tag.sharing is Sharing.MERGED
-        and any(call in modules.stack(other) for other in row.tag.shared)
-    ]
+        Args:
+            call: the call.
+            origin: fingerprint of its export; ``""`` where there is only one.
+        """
+        place = (self._mark(origin), call)
+        numbers = self._own.get(place) or self._merged.get(place) or ()
+        own = [self._rows[number] for number in numbers]
+        border, record = Border(self._whole, [row.node for row in own]), self._records.get(place)
+        taken = _side(record and record.inputs, border.inputs, self._whole.names)
+        given = _side(record and record.outputs, border.outputs, self._whole.names)
+        return Boundary(call, taken, given, tuple(_remarks(record, own, taken + given)))
+
+    def _mark(self, origin: str) -> str:
+        return origin if self._several else ""
+
+    def _placed(self, told: Callable[[Tag], Iterable[ModuleCall]]) -> Dict[Place, List[int]]:
+        """For each call the nodes whose tags tell of it."""
+        found: Dict[Place, List[int]] = {}
+        known: Dict[int, Sequence[ModuleCall]] = {}
+        for number, row in enumerate(self._rows):
+            mark = self._mark(origin_of(row.node)) if self._several else ""
+            calls = known.get(id(row.tag))
+            if calls is None:
+                calls = known[id(row.tag)] = tuple(dict.fromkeys(told(row.tag)))
+            for call in calls:
+                found.setdefault((mark, call), []).append(number)
+        return found
+
+    def _stands_for(self, tag: Tag) -> Iterable[ModuleCall]:
+        """One that was merged whole with an equal call has that one's nodes."""
+        others = tag.shared if tag.sharing is Sharing.MERGED else ()
+        return (call for other in others for call in self._modules.stack(other))
 
 
 def _side(

@@ -5,11 +5,16 @@ from typing import TYPE_CHECKING, Any, Dict, Iterable, Iterator, List, Sequence,
 from htp.errors import did_you_mean
 from htp.file.document import text_of
 from htp.scope import Provenance, Tag
+from htp.showing.frames import frame
+from htp.showing.sheet import Sheet
+from htp.showing.table import html
 from htp.use.modules import Wanted
 from htp.use.places import FUNCTION, Placed, Weights, distinct
+from htp.use.shown import Seen, name_of, nodes
 
 if TYPE_CHECKING:
     import onnx
+    from pandas import DataFrame
 
     from htp.file.model_file import ModelFile
 
@@ -67,6 +72,23 @@ class Chosen:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {len(self)} of {len(self._all)} nodes>"
+
+    def _repr_html_(self) -> str:
+        ends = [f"Remark: {each}." for each in self.remarks]
+        return html(
+            self._sheet(type(self).__name__, f"{len(self)} of {len(self._all)} nodes", ends)
+        )
+
+    def to_pandas(self) -> "DataFrame":
+        """A row for each node: what it is, whose it is, how that is known.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(self._sheet())
+
+    def _sheet(self, kind: str = "", title: str = "", ends: Sequence[str] = ()) -> Sheet[Seen]:
+        return nodes([(row.node, row.tag) for row in self.rows], kind, title, ends)
 
     @property
     def remarks(self) -> Tuple[str, ...]:
@@ -158,7 +180,7 @@ def listed(node: "onnx.NodeProto", tag: Tag) -> Dict[str, Any]:
     """What is said of a node. One without a known owner has no path: the root's is ``""``."""
     outputs = list(map(text_of, node.output))
     return {
-        "name": text_of(node.name) or next(filter(None, outputs), ""),
+        "name": name_of(node),
         "op_type": text_of(node.op_type),
         "outputs": outputs,
         "path": tag.path if tag.stack else None,

@@ -25,100 +25,23 @@ from htp.file.document import bodies_of, text_of
 from htp.file.garbage import no_search
 from htp.file.tags import origin_of
 from htp.scope import ModuleCall
+from htp.showing import folded
+from htp.showing.frames import frame
+from htp.showing.text import said
+from htp.use.costs import CostRow, Figures, sheet
 from htp.use.macs import macs_of
 from htp.use.modules import Modules
 from htp.use.places import FLOATS, FUNCTION, Placed, Weights, elements, placed
+from htp.use.spots import Place, spots
 from htp.use.types import Shapes, Value, infer
 from htp.use.weight import Held, held_by
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from htp.file.model_file import ModelFile
 
 __all__ = ["Cost", "CostRow", "Figures", "cost"]
-
-Place = Tuple[str, ModuleCall]
-"""A call of one of the exports in the file, which is told by its fingerprint."""
-
-
-class Figures(NamedTuple):
-    """What some nodes cost.
-
-    Attributes:
-        parameters: elements of the parameters and buffers that they read, each once.
-        bytes: of all initializers that they read, each once: scales of quantised weights, and what
-            was computed while exporting, are among them.
-        shared: how many of the parameters nodes elsewhere read as well.
-        folded: how many of the parameters were made from several of the model's.
-        macs: multiply-accumulates of their matrix products and convolutions, as far as known.
-        elsewhere: those of nodes that are owned elsewhere and stand for these calls, too: what was
-            fused with others is counted where it is owned, and only there.
-        activations: elements of the values with fractions that they compute, as far as known.
-        nodes: how many they are.
-        unknown: how many nodes' multiply-accumulates are not known, because a shape is not.
-        operators: how many nodes there are of each type.
-    """
-
-    parameters: int = 0
-    bytes: int = 0
-    shared: int = 0
-    folded: int = 0
-    macs: int = 0
-    elsewhere: int = 0
-    activations: int = 0
-    nodes: int = 0
-    unknown: int = 0
-    operators: Mapping[str, int] = {}
-
-
-class CostRow(NamedTuple):
-    """What one module call costs, with all that it calls.
-
-    Attributes:
-        call: the call.
-        depth: how many calls are above it.
-        figures: what it costs.
-        origin: fingerprint of the export; ``""`` where there is only one.
-    """
-
-    call: ModuleCall
-    depth: int
-    figures: Figures
-    origin: str = ""
-
-    @property
-    def parameters(self) -> int:
-        """Elements of the parameters and buffers that its nodes read, each once."""
-        return self.figures.parameters
-
-    @property
-    def bytes(self) -> int:
-        """Of all initializers that its nodes read, each once."""
-        return self.figures.bytes
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates, as far as known; see ``unknown``."""
-        return self.figures.macs
-
-    @property
-    def nodes(self) -> int:
-        """How many nodes it has."""
-        return self.figures.nodes
-
-    @property
-    def activations(self) -> int:
-        """Elements of the values that its nodes compute, as far as known."""
-        return self.figures.activations
-
-    @property
-    def unknown(self) -> int:
-        """Of how many nodes the multiply-accumulates are not known."""
-        return self.figures.unknown
-
-    @property
-    def operators(self) -> Mapping[str, int]:
-        """How many nodes it has of each type."""
-        return self.figures.operators
 
 
 class Node(NamedTuple):
@@ -172,7 +95,7 @@ class Cost:
                 self._beside.setdefault(place, []).append(number)
         self.total = self._figures(range(len(self._nodes)))
         self.unowned = self._figures(n for n, node in enumerate(self._nodes) if not node.places)
-        self.rows = tuple(self._rows(file, rows, several))
+        self.rows = tuple(self._places(file, rows, several))
         self.remarks = tuple(_remarks(rows, self.total))
 
     def of(self, calls: Iterable[ModuleCall], origin: str = "") -> Figures:
@@ -201,17 +124,31 @@ class Cost:
             "remarks": list(self.remarks),
         }
 
-    def _rows(self, file: "ModelFile", rows: Sequence[Placed], several: bool) -> Iterator[CostRow]:
-        depths: Dict[Place, int] = {}
-        for origin in file.origins:
-            for call, depth in origin.calls:
-                depths.setdefault((origin.fingerprint if several else "", call), depth)
-        for row in rows:
-            mark = origin_of(row.node) if several else ""
-            for depth, call in enumerate(row.tag.stack):
-                depths.setdefault((mark, call), depth)
-        for (mark, call), depth in depths.items():
-            yield CostRow(call, depth, self.of([call], mark), mark)
+    def to_pandas(self) -> "DataFrame":
+        """A row for each call, by ``path`` and ``call``.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(sheet(self.rows, self.total))
+
+    def __repr__(self) -> str:
+        return said(sheet(self.rows, self.total))
+
+    def _repr_html_(self) -> str:
+        ends = [f"Remark: {each}." for each in self.remarks]
+        if self.unowned.nodes:
+            ends.insert(0, f"{self.unowned.nodes} nodes have no known owner and stand in no row.")
+        return folded.html(sheet(self.rows, self.total, ends, self._parents))
+
+    def _places(self, file: "ModelFile", rows: Sequence[Placed], several: bool) -> List[CostRow]:
+        stacks = ((origin_of(row.node) if several else "", row.tag.stack) for row in rows)
+        found = spots(file.origins, stacks)
+        self._parents = [spot.above for spot in found.values()]
+        return [
+            CostRow(call, spot.depth, self.of([call], mark), mark)
+            for (mark, call), spot in found.items()
+        ]
 
     def _figures(self, numbers: Iterable[int]) -> Figures:
         inside = set(numbers)

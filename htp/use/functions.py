@@ -9,6 +9,10 @@ from htp.file.garbage import no_search
 from htp.file.tags import origin_of
 from htp.printable import printable
 from htp.scope import ModuleCall, Stack
+from htp.showing.frames import frame
+from htp.showing.sheet import Column, Sheet
+from htp.showing.table import html
+from htp.showing.text import counted, lines, said
 from htp.use.modules import Modules
 from htp.use.outlining.bodies import Function
 from htp.use.outlining.outline import Outline
@@ -17,10 +21,15 @@ from htp.use.outlining.wanted import Refused, chosen, fused_with
 
 if TYPE_CHECKING:
     import onnx
+    from pandas import DataFrame
 
     from htp.file.model_file import ModelFile
 
 __all__ = ["FunctionRow", "Functions", "as_functions", "cells", "told"]
+
+
+_SHOWN = 3
+"""Refused calls that a warning names."""
 
 
 class FunctionRow(NamedTuple):
@@ -54,6 +63,16 @@ class Functions(NamedTuple):
     rows: Tuple[FunctionRow, ...]
     refused: Tuple[Refused, ...]
 
+    @property
+    def partly(self) -> str:
+        """What there is to say of the calls that stay as they are."""
+        calls = len(self.refused) + sum(len(row.calls) for row in self.rows)
+        lines = told(self.refused[:_SHOWN])
+        if len(self.refused) > _SHOWN:
+            lines.append(f"{len(self.refused) - _SHOWN} more: see 'functions.refused'.")
+        said = " ".join(map(printable, lines))
+        return f"{len(self.refused)} of {calls} module calls are no functions: {said}"
+
     def to_json(self) -> Dict[str, Any]:
         """The same for programs."""
         return {
@@ -68,22 +87,62 @@ class Functions(NamedTuple):
             ],
         }
 
+    def to_pandas(self) -> "DataFrame":
+        """A row for each function, by ``name``.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        return frame(_sheet(self))
+
     def __str__(self) -> str:
-        rows = [("function", "domain", "nodes", "inputs", "outputs", "calls")]
-        rows += [tuple(map(printable, cells(row))) for row in self.rows]  # type: ignore[misc]
-        widths = [max(map(len, column)) for column in zip(*rows)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-            for row in rows
-        ]
-        return "\n".join([*lines, *map(printable, told(self.refused))])
+        sheet = _sheet(self)
+        return "\n".join([*lines(sheet), *map(printable, sheet.ends)])
+
+    def __repr__(self) -> str:
+        return said(_sheet(self))
+
+    def _repr_html_(self) -> str:
+        return html(_sheet(self))
+
+
+def _calls(row: FunctionRow) -> str:
+    named = [str(call) or "(root)" for call in row.calls]
+    return ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+
+
+def _number(what: str) -> Column[FunctionRow]:
+    return Column(
+        *(what, lambda row: str(getattr(row, what))),
+        key=what,
+        value=lambda row: getattr(row, what),
+        dtype="int64",
+    )
+
+
+_COLUMNS: Tuple[Column[FunctionRow], ...] = (
+    Column("function", lambda row: row.name, key="name", value=lambda row: row.name),
+    Column("domain", lambda row: row.domain, key="domain", value=lambda row: row.domain),
+    *map(_number, ("nodes", "inputs", "outputs")),
+    Column(
+        *("calls", _calls),
+        key="calls",
+        value=lambda row: tuple(map(str, row.calls)),
+        dtype="object",
+    ),
+)
+
+
+def _sheet(found: Functions) -> Sheet[FunctionRow]:
+    calls = sum(len(row.calls) for row in found.rows)
+    title = f"{counted(len(found.rows), 'function')} for {counted(calls, 'module call')}"
+    title += f"; {len(found.refused)} calls stay as they are" if found.refused else ""
+    return Sheet("Functions", title, _COLUMNS, found.rows, ("name",), told(found.refused))
 
 
 def cells(row: FunctionRow) -> Tuple[str, ...]:
     """A function as cells of a table."""
-    named = [str(call) or "(root)" for call in row.calls]
-    calls = ", ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
-    return row.name, row.domain, str(row.nodes), str(row.inputs), str(row.outputs), calls
+    return tuple(column.text(row) for column in _COLUMNS if column.text is not None)
 
 
 def told(refused: Sequence[Refused]) -> List[str]:
@@ -162,7 +221,7 @@ def _check_names(model: "onnx.ModelProto") -> None:
 
 
 def _stacks(file: "ModelFile", modules: Modules) -> Dict[ModuleCall, Stack]:
-    """Every call with its stack, in the order of the forward pass."""
+    """Every call with its stack, in the order of the forward pass; as its nodes have it, if any."""
     found: Dict[ModuleCall, Stack] = {}
     for origin in file.origins:
         way: List[ModuleCall] = []
@@ -170,7 +229,8 @@ def _stacks(file: "ModelFile", modules: Modules) -> Dict[ModuleCall, Stack]:
             del way[depth:]
             way.append(call)
             found.setdefault(call, tuple(way))
+    told: Dict[ModuleCall, Stack] = {}
     for tag in modules.tags:
         for depth, call in enumerate(tag.stack):
-            found.setdefault(call, tag.stack[: depth + 1])
-    return found
+            told.setdefault(call, tag.stack[: depth + 1])
+    return {**found, **told}

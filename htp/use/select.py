@@ -63,7 +63,7 @@ class Selection(Chosen):
 
     @property
     def nodes(self) -> Tuple[Tuple["onnx.NodeProto", Tag], ...]:
-        """The chosen nodes, each with its tag: those of ``TaggedModel.model``, to work on.
+        """The chosen nodes with their tags; they are those of ``TaggedModel.model``, to work on.
 
         Raises:
             HTPError: the model was changed since they were chosen.
@@ -83,7 +83,7 @@ class Selection(Chosen):
         Args:
             format: ``names``, ``values`` or ``parameters``, one a line; ``ort-exclude``,
                 ``ort-overrides``, ``nncf``, ``modelopt``, ``trtexec``, ``olive`` or ``optimum``; or
-                ``json`` for all that is known. See docs/select.md.
+                ``json`` for all that is known. See docs/use.md.
 
         Raises:
             HTPError: there is no such form.

@@ -1,15 +1,25 @@
 """The methods of a tagged model that tell of its modules: each calls the file of its own name."""
 
-from typing import Iterable, Optional, Protocol, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Iterable, Optional, Protocol, Tuple, TypeVar, Union
 
+from htp.file.garbage import no_search
 from htp.file.model_file import ModelFile
+from htp.scope import Coverage
+from htp.showing.frames import frame
+from htp.tree import ModuleTree
 from htp.use.boundary import Boundary, boundary
 from htp.use.cost import Cost, cost
 from htp.use.extracting.extract import extract, split
 from htp.use.extracting.report import Extraction
 from htp.use.functions import Functions, as_functions
+from htp.use.growing import tree
 from htp.use.select import Selection, select
+from htp.use.shown import html, nodes
 from htp.use.types import Shapes
+from htp.warned import warn
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = ["Verbs"]
 
@@ -18,7 +28,17 @@ class Tagged(Protocol):
     """What a verb asks for: the file with its tags."""
 
     @property
-    def _told(self) -> ModelFile: ...
+    def file(self) -> ModelFile: ...
+
+
+class Described(Tagged, Protocol):
+    """The same, and what there is to say of it."""
+
+    @property
+    def coverage(self) -> Coverage: ...
+
+    @property
+    def _made(self) -> str: ...
 
 
 Made_co = TypeVar("Made_co", bound="Verbs", covariant=True)
@@ -32,6 +52,26 @@ class Whole(Tagged, Protocol[Made_co]):
 
 class Verbs:
     """What ``TaggedModel`` does with its file beside reading and writing it."""
+
+    def tree(self: Tagged) -> ModuleTree:
+        """The module calls with the coverage of their nodes, modules without nodes included.
+
+        A file that several models were merged into has a root for each; see ``ModuleTree.joined``.
+        Where a tool dropped all tags, the tree is that of the inferred ones.
+        """
+        return tree(self.file)
+
+    def to_pandas(self: Tagged) -> "DataFrame":
+        """A row for each node, as ``nodes`` gives them: what it is, whose it is, how that is known.
+
+        Raises:
+            HTPError: pandas is not installed.
+        """
+        with no_search():
+            return frame(nodes(list(self.file.seen())))
+
+    def _repr_html_(self: Described) -> str:
+        return html(self.file, f"{self._made}; {self.coverage}")
 
     def select(
         self: Tagged,
@@ -57,7 +97,7 @@ class Verbs:
             UnknownModuleError: a pattern or a class names no module that a node comes from.
             TypeError: an argument is no text.
         """
-        return select(self._told, patterns, op_type, type, without)
+        return select(self.file, patterns, op_type, type, without)
 
     def boundary(self: Tagged, path: str, call: int = 0) -> Boundary:
         """The values that a module call takes and returns, by their names in the file.
@@ -73,7 +113,7 @@ class Verbs:
             UnknownModuleError: no module is called so, or it has no such call.
             HTPError: several models were merged into this file, and more than one has it.
         """
-        return boundary(self._told, path, call)
+        return boundary(self.file, path, call)
 
     def cost(self: Tagged, shapes: Optional[Shapes] = None) -> Cost:
         """What each module call costs: weights, multiply-accumulates, values, nodes.
@@ -89,7 +129,7 @@ class Verbs:
             HTPError: there is no such axis or input, or a length is no whole number.
             InvalidModelError: the file is damaged.
         """
-        return cost(self._told, shapes)
+        return cost(self.file, shapes)
 
     def extract(
         self: Whole[Made_co],
@@ -119,7 +159,7 @@ class Verbs:
             InvalidModelError: the file is damaged.
             TypeError: nothing is asked for, or too much.
         """
-        return self._part(*extract(self._told, paths, call, first, last, without))
+        return self._part(*extract(self.file, paths, call, first, last, without))
 
     def split(self: Whole[Made_co], at: str, call: int = 0) -> Tuple[Made_co, Made_co]:
         """Cut the model in two before a module: what does not need what it gives, and the rest.
@@ -135,7 +175,7 @@ class Verbs:
             ExtractionError: one half would be empty.
             InvalidModelError: the file is damaged.
         """
-        before, behind = split(self._told, at, call)
+        before, behind = split(self.file, at, call)
         return self._part(*before), self._part(*behind)
 
     functions: Optional[Functions] = None
@@ -147,7 +187,8 @@ class Verbs:
         Weights are inputs of the functions. Of the modules that a pattern names the uppermost
         become functions; several patterns make functions that call functions. The nodes of a body
         have the tags of its first call and name those of the others as ``shared``, ``merged``.
-        ``functions`` of the result says what was made, and which calls stay as they are, and why.
+        ``functions`` of the result says what was made, and which calls stay as they are, and why;
+        a warning says so, too.
         The IR version becomes 8 at least.
 
         Args:
@@ -159,7 +200,9 @@ class Verbs:
             InvalidModelError: the file is damaged.
             TypeError: nothing is asked for, or a pattern is no text.
         """
-        made, report = as_functions(self._told, patterns)
+        made, report = as_functions(self.file, patterns)
+        if report.refused:
+            warn(report.partly)
         found = self._part(made)
         found.functions = report
         return found

@@ -1,6 +1,8 @@
 """Running the command line as a user does, in folders of their own."""
 
 import os
+import re
+import struct
 import subprocess
 import sys
 from typing import NamedTuple
@@ -118,6 +120,90 @@ def demo(tmp_path_factory):
         main(["demo", "-o", str(path)])
     assert not stopped.value.code
     return path
+
+
+class Shown(NamedTuple):
+    """What a terminal got, and the exit status."""
+
+    code: int
+    raw: str
+
+    def screen(self):
+        """The lines that are left: a return goes back to the first column, colours are no text."""
+        lines = []
+        for line in re.sub(r"\x1b\[[0-9;]*m", "", self.raw).split("\n"):
+            cells, at = [], 0
+            for character in line:
+                if character == "\r":
+                    at = 0
+                    continue
+                assert character.isprintable(), ascii(line)
+                cells[at : at + 1] = [character]
+                at += 1
+            lines.append("".join(cells).rstrip())
+        return lines
+
+
+_DELAYED = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # as a shell's job: what is typed reaches it
+from htp.cli import main, progress
+progress.DELAY = float(sys.argv[1])
+main(sys.argv[2:])
+"""
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    """Run a command on a terminal of its own, as its foreground process."""
+    pty = pytest.importorskip("pty")
+    import fcntl
+    import termios
+
+    def call(*arguments, delay=0, columns=80, press=None, streams=("out", "err"), **environment):
+        """What it shows.
+
+        Args:
+            delay: seconds after which progress is shown.
+            columns: of the terminal.
+            press: a text, and what is typed once it is seen.
+            streams: those that are the terminal; the others are pipes that nobody reads.
+        """
+        base = {**os.environ, "TERM": "xterm-256color", "PYTHONIOENCODING": "utf-8"}
+        base = {**base, **environment}
+        for name in ("CI", "COLUMNS", *(name for name, value in base.items() if value is None)):
+            if environment.get(name) is None:
+                base.pop(name, None)
+        reader, writer = pty.openpty()
+        fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+        words = [sys.executable, "-c", _DELAYED, str(delay), *map(str, arguments)]
+        out, err = (writer if name in streams else subprocess.DEVNULL for name in ("out", "err"))
+        ran = subprocess.Popen(
+            words,
+            cwd=tmp_path,
+            start_new_session=True,
+            env=base,
+            stdin=writer,
+            stdout=out,
+            stderr=err,
+        )
+        os.close(writer)
+        text = b""
+        while True:
+            try:
+                piece = os.read(reader, 65536)
+            except OSError:  # how Linux ends a terminal
+                piece = b""
+            if not piece:
+                break
+            text += piece
+            if press is not None and press[0].encode() in text:
+                os.write(reader, press[1].encode())
+                press = None
+        os.close(reader)
+        return Shown(ran.wait(), text.decode().replace("\r\n", "\n"))
+
+    return call
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_overflow(folder, run):
         (("bisect", "MODEL", "MODEL"), 3, "--shape n=1"),
         (("bisect", "MODEL", "MODEL", "--shape", "n"), 2, "--shape is AXIS=N"),
         (("bisect", "MODEL", "MODEL", "--shape", "n=1", "--inputs", "x"), 2, "Say either"),
-        (("bisect", "MODEL", "MODEL", "--inputs", "gone"), 3, "no file of samples"),
+        (("bisect", "MODEL", "MODEL", "--inputs", "gone"), 3, "is not there"),
         (("bisect", "MODEL", "MODEL", "--inputs", "MODEL"), 3, "no file of samples"),
         (("sensitivity", "MODEL"), 2, "Say either CANDIDATE.onnx or --overflow"),
         (("sensitivity", "MODEL", "MODEL", "--overflow", "5"), 2, "Say either CANDIDATE.onnx"),

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import onnx
@@ -15,13 +17,35 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # what torch warns of is look
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
-def test_demo_prints_the_tree_and_writes_nothing(run):
+def test_demo_prints_the_tree_and_ends_with_its_report(run):
     ran = run("demo")
     assert ran.code == 0
     assert "layer.1" in ran.out
     assert f"norm {TIMES}2" in ran.out
     assert f"backend {htp.backend}, torch {TORCH}" in ran.out
     assert not os.listdir(".")
+    report = Path(ran.out.splitlines()[-1])
+    assert {"model.onnx", "report.html"} <= set(os.listdir(report.parent))
+    assert htp.load(report.parent / "model.onnx").coverage.unknown == 0
+    assert "DemoTransformer" in report.read_text("utf-8")
+    shutil.rmtree(report.parent)
+
+
+def test_the_report_of_a_demo_that_is_kept_lies_beside_it(demo, run):
+    assert demo.with_name("demo.report.html").exists()
+    os.mkdir("kept.report.html")  # where it cannot be written, the demo is as it was
+    ran = run("demo", "-o", "kept.onnx")
+    assert ran.code == 0
+    assert "There is no report of it" in ran.err
+    assert htp.load("kept.onnx").coverage.unknown == 0
+
+
+def test_a_demo_that_fails_leaves_nothing(run, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = sorted(os.listdir(tmp_path))
+    monkeypatch.setattr("htp.cli.demo.SAMPLE", "htp.cli.demo_model:nothing")
+    assert run("demo").code == 3
+    assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_tree(demo, run):

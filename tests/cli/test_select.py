@@ -25,7 +25,7 @@ def test_the_list_and_nothing_else(path, run):
 
 
 def test_its_options(path, run):
-    ran = run("select", path, "--class", "Linear", "--not", "a", "--op-type", "MatMul")
+    ran = run("select", path, "--class", "Linear", "--without", "a", "--op-type", "MatMul")
     assert (ran.code, ran.out) == (0, "second\n")
     assert json.loads(run("select", path, "b", "--format", "ort-exclude").out) == ["second"]
     assert run("select", path, "--format", "trtexec").out == "first:fp32,second:fp32\n"

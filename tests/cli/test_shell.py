@@ -91,12 +91,6 @@ def test_tree_on_a_terminal_is_coloured_unless_told_not_to(demo, python):
     assert "attention" in plain
 
 
-def test_progress_is_shown_on_a_terminal(python):
-    shown = on_a_terminal(python, "stderr", "export", "missing:pair", "-o", "net.onnx")
-    assert "Loading missing:pair" in shown
-    assert "Error: There is no module 'missing'" in shown
-
-
 def test_doctor(run):
     ran = run("doctor", "--json")
     report = json.loads(ran.out)

@@ -177,7 +177,7 @@ def test_an_origin_is_read_as_written():
     text = origin.encode("fx", "2.15.0", "1.0", calls, (7, 99))
     (found,) = origin.read([("mine", "x"), (f"pkg.htp.{ORIGIN}", text)])
     assert found == origin.Origin(
-        ORIGIN, "3", "fx", "2.15.0", "1.0", ((ROOT, 0), (BLOCK, 1), (OTHER, 1)), (7, 99)
+        ORIGIN, "4", "fx", "2.15.0", "1.0", ((ROOT, 0), (BLOCK, 1), (OTHER, 1)), (7, 99)
     )
     assert origin.read([(f"pkg.htp.{ORIGIN}", text[:-1] + ',"later":[1]}')]) == [found]
 

@@ -1,10 +1,17 @@
 """What any library exports is tagged, and is what the library exports by itself."""
 
 import os
+import re
+from pathlib import Path
 
 import pytest
+import torch
+from shown import block
 
+from htp.torch_release import NEWEST_TESTED
 from libraries.running import Runs, counts, owners, same
+
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
 # Some libraries have their files rewritten by tools that drop tags.
 pytestmark = pytest.mark.filterwarnings("ignore:.* was tagged by HTP:RuntimeWarning")
@@ -85,6 +92,19 @@ def test_htp_run_says_what_became_of_a_file(way, run):
         told = [line for line in run.errors.splitlines() if f"{path}: rewritten since: " in line]
         assert len(told) == 1, run.errors
         assert f"{counts(run.folder / path)['nodes']} nodes: " in told[0]
+
+
+def test_readme_shows_what_htp_run_says(way, run):
+    command, *lines = block(README, "$ htp run -- yolo")
+    if way.command[:2] != tuple(command.split()[4:6]) or torch_minor() != NEWEST_TESTED:
+        pytest.skip("README shows another one")
+    first, *wrapped = (line for line in lines if line != "...")
+    told = [re.sub(r"/\S+/", "/models/", line) for line in run.errors.splitlines()]
+    assert [line for line in told if line.startswith("htp: ")] == [first, " ".join(wrapped)]
+
+
+def torch_minor():
+    return ".".join(torch.__version__.split(".")[:2])
 
 
 def test_tagging_leaves_what_the_library_writes(way, plain, inside):

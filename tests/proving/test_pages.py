@@ -8,6 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from page import NEWEST, blocks_of, shows
 
 from htp.cli import main
 
@@ -20,7 +21,17 @@ PAGES = {
     name: (DOCS / f"{name}.md").read_text(encoding="utf-8")
     for name in ("sensitivity", "bisect", "files")
 }
-COMMANDS = {name: re.findall(r"^    (htp .*)$", page, re.MULTILINE) for name, page in PAGES.items()}
+COMMANDS = {
+    name: re.findall(r"^(?: {4}|\$ )(htp .*)$", page, re.MULTILINE) for name, page in PAGES.items()
+}
+SHOWN = {
+    line: shown
+    for text in PAGES.values()
+    for block in blocks_of(text)
+    for line, shown in block.commands
+    if shown
+}
+"""What the pages show of them."""
 EXPECTED = {"sensitivity": 4, "bisect": 3, "files": 3}
 SNIPPETS = {
     name: re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
@@ -78,6 +89,8 @@ def test_the_commands_run(page, line, folder, monkeypatch):
     assert code in {0, 1}, err
     assert code == ("faulty" in line or "wrong" in line) or page == "sensitivity"
     assert out or "--format" in line
+    if NEWEST and line in SHOWN:
+        assert shows(SHOWN[line], out, numbers=False), out  # the demo's weights are random
 
 
 def test_the_commands_are_found():

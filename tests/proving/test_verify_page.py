@@ -32,7 +32,12 @@ def inside(folder, monkeypatch):
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    forget_nets()  # other tests have theirs
     yield
+    forget_nets()
+
+
+def forget_nets():
     for name in ("net", "net_file"):
         sys.modules.pop(name, None)
 

@@ -14,17 +14,7 @@ from htp.use.extracting.report import CLASSES
 pytestmark = pytest.mark.filterwarnings("ignore")  # what torch warns of while it exports
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "extract.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^    (htp .*)$", PAGE, re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    pytest.importorskip("torch")
-    made = tmp_path_factory.mktemp("page")
-    with pytest.raises(SystemExit) as stopped, redirect_stdout(io.StringIO()):
-        main(["demo", "-o", str(made / "model.onnx")])
-    assert not stopped.value.code
-    return made
+COMMANDS = re.findall(r"^(?: {4}|\$ )(htp .*)$", PAGE, re.MULTILINE)
 
 
 def test_the_snippets_run(folder, monkeypatch, capsys):

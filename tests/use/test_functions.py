@@ -1,6 +1,7 @@
 """``as_functions`` on models written by hand. Needs no torch."""
 
 import copy
+import warnings
 
 import numpy as np
 import onnx
@@ -45,7 +46,13 @@ def random(seed):
 
 
 def made(proto, *patterns):
-    found = htp.load(proto).as_functions(*patterns)
+    tagged = htp.load(proto)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        found = tagged.as_functions(*patterns)
+    refused = found.functions.refused
+    assert [str(each.message) for each in said] == [found.functions.partly] * bool(refused)
+    assert [each.filename for each in said] == [__file__] * bool(refused)
     onnx.checker.check_model(found.model, full_check=True)
     return found
 
@@ -214,6 +221,18 @@ def test_no_node_and_nothing_that_is_read():
     found = made(proto, "part", "idle", "empty")
     assert refused(found) == {"empty": "none", "idle": "unread"}
     assert "idle stays as it is: nothing reads what its nodes compute." in str(found.functions)
+    with pytest.warns(RuntimeWarning, match="2 of 3 module calls are no functions: empty stays"):
+        htp.load(proto).as_functions("part", "idle", "empty")
+
+
+def test_a_warning_names_a_few_and_safely():
+    nodes = [node("Relu", "x", "y", "relu", "part")]
+    calls = calls_of("part", *(f"empty.{at}\x1b[2J" for at in range(9)))
+    proto = model(nodes, [value("x", 4)], [value("y", 4)], calls=calls)
+    said = made(proto, "part", "empty.*").functions.partly
+    assert said.startswith("9 of 10 module calls are no functions: ")
+    assert said.endswith(" 6 more: see 'functions.refused'.")
+    assert said.isprintable()
 
 
 def in_branches(first, second):

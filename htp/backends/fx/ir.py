@@ -15,6 +15,7 @@ __all__ = [
     "MARK",
     "bodies",
     "identifier",
+    "operator",
     "record",
     "rename_ends",
     "walk",
@@ -50,7 +51,8 @@ class _Names:
         return self._made.setdefault(id(value), f"%{len(self._made)}")
 
 
-def _operator(node: Any) -> str:
+def operator(node: Any) -> str:
+    """The operator of a node with its domain, as records have it."""
     domain = node.domain
     return f"{domain}::{node.op_type}" if domain not in ("", "ai.onnx") else str(node.op_type)
 
@@ -67,7 +69,7 @@ def record(model: Any, owner_of: Callable[[Any], Optional[Owner]]) -> GraphRecor
     def graph_record(graph: Any) -> GraphRecord:
         nodes = [
             NodeRecord(
-                op=_operator(node),
+                op=operator(node),
                 inputs=[names(value) for value in node.inputs],
                 outputs=[names(value) for value in node.outputs],
                 owner=owner_of(node),

@@ -98,6 +98,11 @@ class Marks:
         rename_ends(self.before, after)
         return after, same
 
+    def told(self) -> Iterator[Tuple[Optional[Stack], int]]:
+        """Of each node as first built: its owner; its kind, equal where the same is computed."""
+        for built in self._built:
+            yield built.owner.stack if built.owner else None, built.kind
+
     def _note_fused(self, found: Dict[int, List[int]]) -> None:
         for numbers in found.values():
             if len({self._built[number].kind for number in numbers}) > 1:

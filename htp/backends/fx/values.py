@@ -14,8 +14,9 @@ What this does not lead to has no name; nothing is guessed from names of nodes.
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from htp.backends.fx.storages import StorageWrites
+from htp.graph.records import Kind
 
-__all__ = ["KEY", "Aliases", "Seen", "Value", "ValueTracker", "hand_on", "placed", "values_of"]
+__all__ = ["KEY", "Seen", "Value", "ValueTracker", "hand_on", "placed", "slot_of", "values_of"]
 
 KEY = "pkg.htp.values"
 """Where the values that a node computes stand in ``torch.fx.Node.meta``. Never exported."""
@@ -58,10 +59,20 @@ class _Given:
 
 
 class Seen(NamedTuple):
-    """A tensor that a call took or returned: where it stood, and what it is or why not."""
+    """A tensor that a call took or returned.
+
+    Attributes:
+        place: where it stood.
+        value: what it is, or why that is not known.
+        unread: of an argument that the call does not read: what kind of tensor it is.
+        traced: of an argument: whether all that the call does with it is in the graph. Of a
+            constant that torch knows, Python may have made a number.
+    """
 
     place: Place
     value: Union[Value, str]
+    unread: Optional[Kind] = None
+    traced: bool = False
 
 
 def placed(given: Any, place: Place = ()) -> Iterator[Tuple[Place, Any]]:
@@ -194,6 +205,11 @@ def values_of(node: Any) -> Tuple[Value, ...]:
         return ()
     # torch renames the inputs of a program, and their targets with them.
     return given.values if node.op == "placeholder" or given.target == node.target else ()
+
+
+def slot_of(tracer: Any, tensor: Any) -> Any:
+    """What a tracer knows of a tensor, its proxy among it; None for one that is not traced."""
+    return getattr(tracer, "tensor_tracker", {}).get(_plain(tensor))
 
 
 def _node_of(tracer: Any, tensor: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import contextlib
 from threading import get_ident
-from typing import Any, ContextManager, Dict, NamedTuple, Optional, Tuple
+from typing import Any, ContextManager, Dict, Optional, Tuple
 
 from htp import torch_release
 from htp.backends.base import Where
@@ -20,24 +20,17 @@ from htp.backends.fx.overriding import OverridingCalls
 from htp.backends.fx.parameters import ParameterNames
 from htp.backends.fx.reading import ReadValues
 from htp.backends.fx.stack import StackReader
+from htp.backends.fx.unread import Reading, Run
 from htp.backends.fx.values import ValueTracker, hand_on, values_of
 from htp.backends.fx.views import ViewTracker
 from htp.backends.fx.written import BuiltGraph, Replacements, WrittenValues
 from htp.errors import CaptureError
-from htp.graph.records import CallRecord, Capture, GraphRecord
+from htp.graph.records import CallRecord, Capture, GraphRecord, Operation
 from htp.scope import Stack
 
 __all__ = ["Watch"]
 
 _INSTEAD = "backend='torchscript' traces the model instead and may take it."
-
-
-class _Run(NamedTuple):
-    """A module that runs: the call that it is, or the graph of the body whose code it is."""
-
-    call: Optional[Call]
-    body: Any
-    tracer: Any
 
 
 class Watch:
@@ -82,6 +75,7 @@ class Watch:
         self._attempt: Optional[Attempt] = None
         self._written: Dict[Stack, None] = {}
         self._calls: Tuple[CallRecord, ...] = ()
+        self._operations: Tuple[Operation, ...] = ()
 
     def _forget(self) -> None:
         """Know nothing of what was traced."""
@@ -110,7 +104,7 @@ class Watch:
 
     # While torch traces.
 
-    def enter(self, tracer: Any, module: Any, args: Any, kwargs: Any, found: bool = False) -> _Run:
+    def enter(self, tracer: Any, module: Any, args: Any, kwargs: Any, found: bool = False) -> Run:
         """A module begins to run.
 
         Args:
@@ -121,17 +115,18 @@ class Watch:
             found: whether this is the ``__call__`` that its class finds, where that has one.
         """
         if not found and self.calls.is_innermost(module) and overrides(module):
-            return _Run(None, None, tracer)  # its own leads here: it is the same call
+            return Run(None, None, tracer)  # its own leads here: it is the same call
         if is_body(module):
             self.calls.enter_body()
             self.values.lose(module.graph.nodes)
-            return _Run(None, module.graph, tracer)
-        run = _Run(self.calls.enter(module, dynamo=False), None, tracer)
-        if run.call is not None:
-            run.call.inputs = self.values.taken(tracer, args, kwargs)
-        return run
+            return Run(None, module.graph, tracer)
+        call = self.calls.enter(module, dynamo=False)
+        if call is None:
+            return Run(None, None, tracer)
+        call.inputs = self.values.taken(tracer, args, kwargs)
+        return Run(call, None, tracer, Reading(tracer, args, kwargs))
 
-    def leave(self, run: Optional[_Run], result: Any = None, *, failed: bool = False) -> None:
+    def leave(self, run: Optional[Run], result: Any = None, *, failed: bool = False) -> None:
         """It has run."""
         if run is None:
             return
@@ -143,6 +138,8 @@ class Watch:
         if run.call is not None and not failed:
             self.failing.fine()
             run.call.outputs = self.values.returned(run.tracer, result)
+            if run.reading is not None and run.call.inputs is not None:
+                run.call.inputs = run.reading.ended(run.call.inputs, result)
 
     def read(self, module: Any) -> Optional[Call]:
         """Dynamo announces that it reads a call of a module."""
@@ -250,8 +247,9 @@ class Watch:
         if self._attempt is None:
             self._calls = tuple(map(CallRecord, self._written))
         else:
-            values = WrittenValues(model, self._built, self._replaced, self._marks.fused)
+            values = WrittenValues(model, self._built, self._replaced, self._marks)
             self._calls = values.records(self._attempt.calls)
+            self._operations = values.operations
 
     # What others ask.
 
@@ -297,4 +295,4 @@ class Watch:
             )
         align(written, self._after.walk(), MARK)
         written.parameters.update(self._after.parameters)
-        return Capture(written, self._before, self._calls)
+        return Capture(written, self._before, self._calls, self._operations)

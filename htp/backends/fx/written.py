@@ -2,10 +2,12 @@
 
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Union
 
+from htp.backends.fx.folded import Built, FoldedWork
 from htp.backends.fx.ir import walk
+from htp.backends.fx.marks import Marks
 from htp.backends.fx.meta import Call
 from htp.backends.fx.values import Seen, Value
-from htp.graph.records import CallRecord, ValueRecord
+from htp.graph.records import CallRecord, Kind, Operation, ValueRecord
 
 __all__ = ["BuiltGraph", "Replacements", "WrittenValues"]
 
@@ -94,24 +96,38 @@ class BuiltGraph:
     """
 
     def __init__(self, model: Any) -> None:
-        self._nodes = [(list(node.inputs), list(node.outputs)) for node, _ in walk(model)]
+        self._left = [node for node, _ in walk(model)]
+        self._nodes = [(list(node.inputs), list(node.outputs)) for node in self._left]
+        self.opsets: Dict[str, int] = dict(model.opset_imports)
         self._outputs = list(model.graph.outputs)
         self._inputs = {id(value) for value in model.graph.inputs}
         self._made = {id(value) for _, outputs in self._nodes for value in outputs}
         self._made |= self._inputs
-        self._read: Optional[Set[int]] = None
-        self._varying: Optional[Set[int]] = None
+        self._both: Optional[Tuple[Set[int], Set[int]]] = None
 
     def __contains__(self, value: Any) -> bool:
         return id(value) in self._made
 
     def why_gone(self, value: Any) -> str:
         """Why a value is in the graph no more."""
-        if self._read is None or self._varying is None:
-            self._read, self._varying = self._flow()
-        if id(value) not in self._read:
+        read, varying = self._flows()
+        if id(value) not in read:
             return "unread"
-        return "rewritten" if id(value) in self._varying else "folded"
+        return "rewritten" if id(value) in varying else "folded"
+
+    def _flows(self) -> Tuple[Set[int], Set[int]]:
+        if self._both is None:
+            self._both = self._flow()
+        return self._both
+
+    def nodes(self, marks: Marks) -> List[Built]:
+        """Its nodes, as they were."""
+        _, varying = self._flows()
+        rows = zip(self._left, self._nodes, marks.told())
+        return [
+            Built(node, read, made, *told, any(id(value) in varying for value in made))
+            for node, (read, made), told in rows
+        ]
 
     def _flow(self) -> Tuple[Set[int], Set[int]]:
         """What an output of the graph depends on, and what depends on an input of the graph."""
@@ -133,12 +149,10 @@ class WrittenValues:
         model: the IR model that torch is about to write, or wrote.
         built: it, as first built.
         replaced: what took whose place in between.
-        fused: values that stood between nodes that became one.
+        marks: of its nodes, collected.
     """
 
-    def __init__(
-        self, model: Any, built: BuiltGraph, replaced: Replacements, fused: Set[int]
-    ) -> None:
+    def __init__(self, model: Any, built: BuiltGraph, replaced: Replacements, marks: Marks) -> None:
         graph = model.graph
         live = [*graph.inputs, *graph.initializers.values()]
         live += [value for node in graph for value in node.outputs]
@@ -146,21 +160,52 @@ class WrittenValues:
         self._by_name = {value.name: value for value in live if value.name}
         self._built = built
         self._replaced = replaced
-        self._fused = fused
+        self._fused = marks.fused
+        self._model, self._marks = model, marks
+        self._work: Optional[FoldedWork] = None
         # No value of the built graph is left where a pass read the model anew from its bytes.
         self._remade = not any(value in built for value in live)
+
+    @property
+    def operations(self) -> Tuple[Operation, ...]:
+        """What torch computed in advance of arguments of the calls that were asked for."""
+        return self._work.operations() if self._work is not None else ()
 
     def records(self, calls: Iterable[Call]) -> Tuple[CallRecord, ...]:
         """The calls with the names of what they took and returned."""
         return tuple(
-            CallRecord(call.stack, self._side(call.inputs), self._side(call.outputs))
-            for call in calls
+            CallRecord(call.stack, self._taken(call), self._side(call.outputs)) for call in calls
+        )
+
+    def _taken(self, call: Call) -> Optional[Tuple[ValueRecord, ...]]:
+        records = self._side(call.inputs)
+        if records is None or self._remade:
+            return records
+        folded = {
+            at: seen.value.found
+            for at, (seen, record) in enumerate(zip(call.inputs or (), records))
+            if record.reason == "folded" and record.kind is None
+            if isinstance(seen.value, Value) and seen.traced
+        }
+        if not folded:
+            return records
+        if self._work is None:
+            nodes = self._built.nodes(self._marks)
+            self._work = FoldedWork(self._model, nodes, self._built.opsets)
+        names = self._work.names(call.stack, folded)
+        return tuple(
+            _working(record, folded[at][0], names[at]) if at in names else record
+            for at, record in enumerate(records)
         )
 
     def _side(self, seen: Optional[List[Seen]]) -> Optional[Tuple[ValueRecord, ...]]:
         if seen is None:
             return None
-        return tuple(ValueRecord(place, *self._name(value)) for place, value in seen)
+        return tuple(self._record(each) for each in seen)
+
+    def _record(self, seen: Seen) -> ValueRecord:
+        name, reason = self._name(seen.value)
+        return ValueRecord(seen.place, name, reason, None if name else seen.unread)
 
     def _name(self, value: Union[Value, str]) -> Tuple[Optional[str], Optional[str]]:
         if isinstance(value, str):
@@ -187,3 +232,11 @@ class WrittenValues:
         if id(value) in self._fused or id(end) in self._fused:
             return "fused"
         return self._built.why_gone(value)
+
+
+def _working(record: ValueRecord, value: Any, name: str) -> ValueRecord:
+    """The record of an argument of which it is known what the call computes of it."""
+    if value.dtype is None or value.shape is None:
+        return record
+    shape = tuple(n if isinstance(n, int) else None for n in value.shape)
+    return record._replace(kind=Kind(int(value.dtype), shape), work=name)

@@ -75,6 +75,7 @@ class Calls:
             if token in self._marked:
                 _mark(self.log, state, EXIT)
             self.log.fail(error)
+            self._taken.safely(self._taken.noting.fail, token)
 
 
 def watched(taken: Taken, call: Callable[..., Any], overriding: bool = False) -> Callable[..., Any]:

@@ -45,10 +45,11 @@ class Converting:
             return
         first = node.outputsAt(0).unique()
         for held, reader in self._awaited.get(first, ()):
-            same = node.inputsAt(reader.place).unique() == held or unchanged(node, reader)
-            if same and is_value(given[reader.place]):
-                self._given.setdefault(held, set()).add(given[reader.place].unique())
-                self._watch(held, given[reader.place], node)
+            if unchanged(node, reader) or node.inputsAt(reader.place).unique() == held:
+                value = given[reader.place]
+                if is_value(value):
+                    self._given.setdefault(held, set()).add(value.unique())
+                    self._watch(held, value, node)
         if size == 1 and is_value(result):
             self._made[first] = result.unique()
         elif isinstance(result, (list, tuple)) and len(result) == size:

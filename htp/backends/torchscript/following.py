@@ -13,7 +13,7 @@ A value keeps its number through every pass but three kinds:
 No node or value is kept, only numbers, and graphs that torch drops unchanged.
 """
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from htp.backends.torchscript.converting import Converting
 from htp.backends.torchscript.ir import copied, inputs
@@ -27,13 +27,16 @@ from htp.backends.torchscript.reading import (
     readers_of,
     values_of,
 )
-from htp.backends.torchscript.values import Prints
+from htp.backends.torchscript.values import PRINT, Prints
 from htp.backends.torchscript.vanished import Earlier, Found, Later
 
 __all__ = ["Following"]
 
 _INLINED = ("prim::CallFunction", "prim::CallMethod", "prim::PythonOp")
 """What becomes operations of its own before equal ones are merged."""
+
+_CONSTANT = "prim::Constant"
+"""Most nodes of a traced graph; calls hardly take any."""
 
 
 class Following:
@@ -56,6 +59,7 @@ class Following:
         self._before_copy: Dict[int, int] = {}
         self._order: List[Tuple[bool, int]] = []
         self._readers: Dict[int, List[Reader]] = {}
+        self._kinds: List[str] = []
         self._converting = Converting(set(), {})
 
     # --- the traced graph
@@ -82,6 +86,7 @@ class Following:
     def _writes(self, graph: Any) -> bool:
         """Whether an operation writes into a value that it reads."""
         kinds = {node.kind() for node in graph.nodes()}
+        self._kinds = sorted(kinds - {_CONSTANT, PRINT})
         return any(
             "!" in node.schema()
             for kind in kinds
@@ -159,7 +164,8 @@ class Following:
         return result
 
     def _values(self, graph: Any) -> Dict[int, Any]:
-        return values_of(graph, {number for number in self.numbers if number is not None})
+        held = {number for number in self.numbers if number is not None}
+        return values_of(graph, held, self._kinds)
 
     def _replace(self, moved: Dict[int, int]) -> None:
         self.numbers = [None if n is None else moved.get(n, n) for n in self.numbers]
@@ -209,7 +215,12 @@ class Following:
         return copy
 
     def names(
-        self, graph: Any, weights: Mapping[str, Any], earlier: Mapping[str, Any], fed: int
+        self,
+        graph: Any,
+        weights: Mapping[str, Any],
+        earlier: Mapping[str, Any],
+        fed: int,
+        kinds: Iterable[str] = (),
     ) -> List[Optional[str]]:
         """The name of each slot's value in the graph that is written.
 
@@ -218,9 +229,10 @@ class Following:
             weights: its initializers.
             earlier: those that it had at first.
             fed: how many of its inputs are none.
+            kinds: of the nodes that most of the values are computed by.
         """
         held = {number for number in self.numbers if number is not None}
-        present = values_of(graph, held)
+        present = values_of(graph, held, kinds)
         if len(present) < len(held):
             numbers = document_order(self.copied)
             if all(numbers.get(old) == new for new, old in self._before_copy.items()):

@@ -26,6 +26,7 @@ from htp.backends.torchscript.recorder import Recorder, failure
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.scripted import marked
 from htp.backends.torchscript.taken import INSIDE, OUTSIDE, Taken
+from htp.backends.torchscript.unread import seeing
 from htp.errors import CaptureError
 from htp.graph.records import Capture, GraphRecord
 
@@ -117,10 +118,10 @@ class TorchScriptListener:
         inside, outside = installed(INSIDE, taken), installed(OUTSIDE, taken)
         often = installed(OFTEN, Both(recorder, taken))
         own, marks = overriding_calls(model, recorder, taken), marked(model, recorder)
-        shown = printed(recorder.log)
+        shown, seen = printed(recorder.log), seeing(taken.noting.reading, taken.thread)
         self._failed = Where()
         try:
-            with inside, installed(POINTS, recorder), outside, often, marks, own, shown:
+            with inside, installed(POINTS, recorder), outside, often, marks, own, shown, seen:
                 yield
         except BaseException:
             self._failed = recorder.where()  # the recorder goes, with all that it holds

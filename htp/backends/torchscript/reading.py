@@ -123,24 +123,47 @@ def readers_of(value: Any) -> List[Reader]:
     return found
 
 
-def values_of(graph: Any, numbers: Set[int]) -> Dict[int, Any]:
-    """The values of a graph that have one of some numbers; those of bodies are left out."""
-    found = {}
-    for node in graph.nodes():
+def values_of(graph: Any, numbers: Set[int], kinds: Iterable[str] = ()) -> Dict[int, Any]:
+    """The values of a graph that have one of some numbers; those of bodies are left out.
+
+    Args:
+        graph: the graph.
+        numbers: of the values.
+        kinds: of the nodes that are asked first: if they compute all of them, no other is asked.
+    """
+    found: Dict[int, Any] = {}
+    for kind in kinds:
+        if len(found) < len(numbers):
+            _take(graph.findAllNodes(kind, False), numbers, found)
+    if kinds:
+        _take_given(graph, numbers, found)
+    if len(found) < len(numbers):
+        asked = frozenset(kinds)
+        left = (node for node in graph.nodes() if node.kind() not in asked)
+        _take(left if asked else graph.nodes(), numbers, found)
+        _take_given(graph, numbers, found)
+    return found
+
+
+def _take(nodes: Iterable[Any], numbers: Set[int], found: Dict[int, Any]) -> None:
+    for node in nodes:
         size = node.outputsSize()
         for at in range(size) if size != 1 else (0,):
             value = node.outputsAt(at)
             number = value.unique()
             if number in numbers:
                 found[number] = value
-    if len(found) < len(numbers):
-        for value in graph.inputs():
-            number = value.unique()
-            if number in numbers:
-                found[number] = value
-                if len(found) == len(numbers):
-                    break
-    return found
+
+
+def _take_given(graph: Any, numbers: Set[int], found: Dict[int, Any]) -> None:
+    if len(found) == len(numbers):
+        return
+    for value in graph.inputs():
+        number = value.unique()
+        if number in numbers:
+            found[number] = value
+            if len(found) == len(numbers):
+                break
 
 
 def numbers_in(graph: Any) -> List[int]:

@@ -4,16 +4,27 @@ A fault here never reaches torch: the pass runs all the same, and ``records`` ra
 """
 
 import sys
-from typing import Any, Callable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Container,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from htp.backends.common.patching import PatchPoint, only_here
 from htp.backends.torchscript.following import Following
 from htp.backends.torchscript.ir import FRESH, NOT_HELD, is_held
 from htp.backends.torchscript.points import PASSES, UTILS
 from htp.backends.torchscript.scopes import CallLog
-from htp.backends.torchscript.values import Noting, Prints, Slots
+from htp.backends.torchscript.values import Noting, Place, Prints, Slots
 from htp.errors import CaptureError
-from htp.graph.records import CallRecord, GraphRecord, ValueRecord
+from htp.graph.records import CallRecord, GraphRecord, Kind, ValueRecord
 from htp.scope import Stack
 
 __all__ = ["INSIDE", "OUTSIDE", "Taken"]
@@ -112,25 +123,20 @@ class Taken:
         told = told or [(None, "untraced")] * self.noting.slots
         told.append((None, "untraced"))  # at UNTRACED
         nothing = {slot for slot in self.noting.numbers if told[slot][0] is None}
-
-        def records(slots: Slots) -> Tuple[ValueRecord, ...]:
-            """What a call took; a size that the file doesn't compute was only a number."""
-            return tuple(
-                ValueRecord(place, *told[slot]) for place, slot in slots if slot not in nothing
-            )
-
+        of = _Records(told, nothing).of
         return tuple(
-            CallRecord(stack, records(noted.inputs), records(noted.outputs))
+            CallRecord(stack, of(noted.inputs, noted.unread), of(noted.outputs, {}))
             if noted is not None
             else CallRecord(stack)
-            for token, stack in enumerate(stacks)
-            for noted in [self.noting.calls.get(token)]
+            for stack, noted in zip(stacks, map(self.noting.calls.get, range(len(stacks))))
         )
 
     def _told(self, after: GraphRecord) -> List[Tuple[Optional[str], Optional[str]]]:
         """Name and reason of each slot."""
         fed = len(set(after.inputs) - set(after.initializers))
-        names = self.following.names(self.final, self.weights, self.first_weights, fed)
+        standard = {node.op for node in after.nodes if "::" not in node.op}
+        kinds = [f"onnx::{op}" for op in sorted(standard - {_CONSTANT})]
+        names = self.following.names(self.final, self.weights, self.first_weights, fed, kinds)
         known = {name for node in after.nodes for name in node.outputs}
         known.update(after.inputs, after.initializers)
         merged, reasons = self.following.merged, self.following.reasons
@@ -143,8 +149,44 @@ class Taken:
         return told
 
 
+class _Records:
+    """The records of what calls took and returned.
+
+    Args:
+        told: name and reason of each slot.
+        nothing: slots of sizes that the file doesn't compute: each was only a number.
+    """
+
+    def __init__(
+        self, told: Sequence[Tuple[Optional[str], Optional[str]]], nothing: Container[int]
+    ) -> None:
+        self._told = told
+        self._nothing = nothing
+        self._plain: Dict[Tuple[Place, int], ValueRecord] = {}
+        """Most values are taken as they were given."""
+
+    def of(self, slots: Slots, unread: Mapping[int, Kind]) -> Tuple[ValueRecord, ...]:
+        """Of one call what it took or what it returned."""
+        found = [
+            self._record(place, slot, unread.get(at))
+            for at, (place, slot) in enumerate(slots)
+            if slot not in self._nothing
+        ]
+        return tuple(found)
+
+    def _record(self, place: Place, slot: int, kind: Optional[Kind]) -> ValueRecord:
+        known = self._plain.get((place, slot))
+        if known is None:
+            known = self._plain[place, slot] = ValueRecord(place, *self._told[slot])
+        return known if kind is None or known.name else known._replace(kind=kind)
+
+
+_CONSTANT = "Constant"
+
+
 def _around_optimizing(taken: Taken, optimize: Any) -> Any:
     def optimize_graph(graph: Any, *args: Any, **kwargs: Any) -> Any:
+        taken.noting.forget()
         if taken.noting.slots:
             taken.safely(taken.following.take_out, graph, taken.noting.slots)
             taken.out = True

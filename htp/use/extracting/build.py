@@ -83,8 +83,8 @@ class Bytes:
 
     def _nodes(self, part: Part) -> Tuple[List[Chunk], List[int]]:
         """The nodes, and of each the number of the node in the file that it is."""
-        found: List[Chunk] = []
-        origins: List[int] = []
+        found: List[Chunk] = [_node_field(node) for node in part.made]
+        origins: List[int] = [-1] * len(found)
         for at in sorted(part.nodes):
             axes = part.shapes.get(at)
             if axes is None:
@@ -135,7 +135,8 @@ class Bytes:
 
         graph = onnx.GraphProto(name=text_of(self._outline.graph.name) or "part")
         for port in part.inputs:
-            graph.input.add(name=port.name, type=file.types.of(port.value))
+            kind = part.kinds.get(port.name) or file.types.of(port.value)
+            graph.input.add(name=port.name, type=kind)
         if self._outline.ir_version < _WEIGHTS_ALONE:
             for _, name in part.weights:
                 graph.input.add(name=name, type=file.types.of(name))

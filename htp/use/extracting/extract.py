@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple, Optional, Sequence, Tuple
 
 from htp.file.garbage import no_search
+from htp.steps import step
 from htp.use.extracting import groups
 from htp.use.extracting.extractor import Cut, Extractor
 from htp.use.extracting.report import Extraction
@@ -42,7 +43,10 @@ def extract(
     if not (paths or first is not None or without):
         raise TypeError("Say which module to cut out, for example 'encoder.layer.0'.")
     with no_search():
-        return _made(_cut(Extractor(file), paths, call, (first, last), without))
+        step("looking at the graph")
+        extractor = Extractor(file)
+        step("cutting out", what=", ".join(map(str, paths)))
+        return _made(_cut(extractor, paths, call, (first, last), without))
 
 
 def _cut(
@@ -67,9 +71,13 @@ def _cut(
 def split(file: "ModelFile", at: str, call: int = 0) -> Tuple[Extracted, Extracted]:
     """Cut a file in two; see ``TaggedModel.split``."""
     with no_search():
+        step("looking at the graph")
         extractor = Extractor(file)
+        step("cutting out", 0, 2, "the first half")
         before, behind = groups.split(extractor, extractor.calls.asked(at, call))
-        return _made(before), _made(behind)
+        first = _made(before)
+        step("cutting out", 1, 2, "the second half")
+        return first, _made(behind)
 
 
 def _made(cut: Cut) -> Extracted:

@@ -1,17 +1,19 @@
 """A file that parts are cut out of: looked at once, cut as often as one likes."""
 
-from typing import TYPE_CHECKING, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from htp.errors import ExtractionError
 from htp.file import wire
-from htp.file.document import text_of, walk
+from htp.file.document import nodes_of, text_of, walk
 from htp.file.garbage import no_search
 from htp.file.model_file import ModelFile
 from htp.file.origin import Origin
 from htp.file.records import record_model
+from htp.graph.records import Operation
 from htp.scope import ModuleCall, Tag
 from htp.use.calls import Calls
 from htp.use.extracting.build import Built, Bytes
+from htp.use.extracting.folded import NOTHING, Folded
 from htp.use.extracting.graphs import Graphs, Key
 from htp.use.extracting.owners import Owned, Owners
 from htp.use.extracting.part import File, Part, settled
@@ -116,6 +118,7 @@ class Extractor:
         sizes = Sizes(self.graphs, types, self.readers)
         self._file = File(self.graphs, types, sizes, self.readers, file.parameters)
         self._bytes: Optional[Bytes] = None
+        self._folded: Dict[str, Folded] = {}
         self._known: Dict[Tuple[ModuleCall, str], _Tried] = {}
 
     def readers(self) -> Dict[Key, List[int]]:
@@ -166,7 +169,16 @@ class Extractor:
             owned.inner,
             record.inputs if record else None,
             record.outputs if record else None,
+            folded=self._folded_of(origin),
         )
+
+    def _folded_of(self, origin: Optional[Origin]) -> Folded:
+        """What the exporter did in advance, as long as the graph is the one that it wrote."""
+        if origin is None:
+            return NOTHING
+        if origin.fingerprint not in self._folded:
+            self._folded[origin.fingerprint] = Folded(lambda: _folded(origin, self._outline))
+        return self._folded[origin.fingerprint]
 
     def _refusal(
         self, call: ModuleCall, origin: Optional[Origin], refused: RefusedError
@@ -214,7 +226,7 @@ class Extractor:
             (self.owners.tags[at], marks[at]) if at >= 0 else (mine, some) for at in built.origins
         ]
         rows += [(tag, some) for tag in self._inner(built)]
-        return tagged(self.file, built.chunks, rows, calls)
+        return tagged(self.file, built.chunks, rows, calls, (part.unread, part.works))
 
     def _inner(self, built: Built) -> List[Tag]:
         """The tags of the nodes of its functions."""
@@ -236,6 +248,19 @@ def _types(file: ModelFile) -> Types:
     found = Types(file.outline)
     file.aside["types"] = (file.as_read, found)
     return found
+
+
+def _folded(origin: Origin, outline: "onnx.ModelProto") -> Sequence[Operation]:
+    operations = origin.folded()
+    skeleton = origin.skeleton() if operations else None
+    if skeleton is None or _edges(skeleton.model) != _edges(outline):
+        return ()
+    return operations
+
+
+def _edges(model: "onnx.ModelProto") -> Any:
+    nodes = [(n.domain, n.op_type, list(n.input), list(n.output)) for n in nodes_of(model)]
+    return nodes, sorted(text_of(tensor.name) for tensor in model.graph.initializer)
 
 
 def _called(outline: "onnx.ModelProto") -> "List[onnx.FunctionProto]":

@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Callable, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from htp.graph.records import ValueRecord
-from htp.use.extracting.graphs import Graphs, Key, Readers, Source
+from htp.graph.records import Kind, ValueRecord
+from htp.use.extracting.folded import Ways, nodes_of
+from htp.use.extracting.graphs import MAIN, Graphs, Key, Readers, Source
 from htp.use.extracting.region import Region, region
 from htp.use.extracting.report import Exceptional, Port
 from htp.use.extracting.sizes import Axis, Sizes
 from htp.use.extracting.types import Types
 from htp.use.extracting.wish import RefusedError, Wish
+
+if TYPE_CHECKING:
+    import onnx
 
 __all__ = ["File", "Part", "settled"]
 
@@ -47,6 +51,10 @@ class Part:
         outputs: what it gives.
         rows: what of that is not the module's own.
         remarks: what else there is to know.
+        kinds: the types of inputs that are no values of the file.
+        unread: the names of those that nothing reads, by their places among the arguments.
+        works: the names of the others, by their names in what was folded.
+        made: nodes that stand before its own: what the exporter did in advance.
     """
 
     wish: Wish
@@ -57,6 +65,10 @@ class Part:
     outputs: List[Port] = field(default_factory=list)
     rows: List[Exceptional] = field(default_factory=list)
     remarks: List[str] = field(default_factory=list)
+    kinds: "Dict[str, onnx.TypeProto]" = field(default_factory=dict)
+    unread: Dict[Tuple[str, ...], str] = field(default_factory=dict)
+    works: Dict[str, str] = field(default_factory=dict)
+    made: "List[onnx.NodeProto]" = field(default_factory=list)
 
 
 def settled(file: File, wish: Wish) -> Part:
@@ -75,9 +87,30 @@ def settled(file: File, wish: Wish) -> Part:
         count = len(found.slice.copied)
         part.remarks.append(f"{count} nodes of others, which work on what it takes, are copied")
     extra = _anew(file, found, part)
-    _take(file, found, extra, part)
+    ways = _ways(file, found, part)
+    _take(file, found, extra, part, ways is not None)
+    used = set(part.kinds)
+    part.made = nodes_of(ways or {}, part.works, lambda name: _free(name, used, file.graphs))
     _give(file, found, part)
     return part
+
+
+def _ways(file: File, found: Region, part: Part) -> "Optional[Ways]":
+    """How initializers are computed of arguments; the part has no such weights then.
+
+    None where that is not known, or others' nodes in the part read them as well.
+    """
+    if not part.wish.folded:
+        return None
+    taken = {value.work for value in found.inputs if value.work is not None}
+    weights = [name for place, name in part.weights if place == MAIN]
+    ways = part.wish.folded.ways(weights, taken) if taken else {}
+    readers = [at for name in ways for at in file.readers()[(MAIN, name)]]
+    if not part.nodes.intersection(readers) <= part.wish.own:
+        return None
+    for name in ways:
+        del part.weights[(MAIN, name)]
+    return ways
 
 
 def _refuse_empty(wish: Wish) -> None:
@@ -154,15 +187,25 @@ def _anew(file: File, found: Region, part: Part) -> List[Source]:
     return left
 
 
-def _take(file: File, found: Region, extra: Sequence[Source], part: Part) -> None:
-    """Settle what it takes: the module's arguments in its order, then what else it reads."""
+def _take(file: File, found: Region, extra: Sequence[Source], part: Part, again: bool) -> None:
+    """Settle what it takes: the module's arguments in its order, then what else it reads.
+
+    Args:
+        file: what it is cut out of.
+        found: its nodes and values.
+        extra: what it reads beside its arguments.
+        part: the part.
+        again: whether it does again what the exporter did in advance.
+    """
     places: Dict[str, List[Tuple[str, ...]]] = {}
     reached = found.slice.stopped
     read = {each.name for each in reached.values()}
     read |= {source for axes in part.shapes.values() for _, source, _ in axes if source}
     anew = found.left - {(each.graph, each.name) for each in extra}
     for value, source in zip(found.inputs, found.taken):
-        if source is None:
+        if source is None and value.kind is not None and (again or value.work is None):
+            places.setdefault(_without(file, value, value.kind, part), []).append(value.place)
+        elif source is None:
             part.rows.append(Exceptional("input", _why(value), None, value.place))
         elif (source.graph, source.name) in anew:
             continue
@@ -179,9 +222,26 @@ def _take(file: File, found: Region, extra: Sequence[Source], part: Part) -> Non
         if part.wish.alone or kind == "size":
             part.rows.append(Exceptional("input", kind, source.name, None))
     for name, where in places.items():
-        if file.types.whole(name) is None:
+        if name not in part.kinds and file.types.whole(name) is None:
             raise RefusedError("type", f"the type of {name!r}, which it reads, is not known")
-        part.inputs.append(Port(name, name, tuple(where)))
+        part.inputs.append(Port(name, "" if name in part.kinds else name, tuple(where)))
+
+
+def _without(file: File, value: ValueRecord, kind: Kind, part: Part) -> str:
+    """The name of an input that is no value of the file."""
+    if value.work in part.works:
+        return part.works[value.work]
+    last = ".".join(value.place)
+    name = _free(f"argument.{last}" if last.isdecimal() else last, set(part.kinds), file.graphs)
+    part.kinds[name] = file.types.made(kind.dtype, kind.shape)
+    if value.work is not None:
+        part.works[value.work] = name
+        said = "was folded: what the module does with it is done again"
+    else:
+        part.unread[value.place] = name
+        said = "is not read by the module, nor by the part"
+    part.remarks.append(f"its argument {last} {said}")
+    return name
 
 
 def _why(value: ValueRecord) -> str:

@@ -105,7 +105,7 @@ def _refuse_bypassed(graphs: Graphs, strange: Sequence[Source], known: Sequence[
 
 def _refuse_unsure(strange: Sequence[Source], inputs: Sequence[ValueRecord]) -> None:
     """Where an argument is gone, what it reads of others may be that, or what became of it."""
-    lost = [each for each in inputs if each.name is None and each.reason in _LOST]
+    lost = [v for v in inputs if v.name is None and v.reason in _LOST and v.kind is None]
     if strange and lost:
         place = ".".join(lost[0].place)
         raise RefusedError("rewritten", f"its argument {place} is not in the file any more")
@@ -115,7 +115,8 @@ _LOST = ("rewritten", "ambiguous", "untraced")
 
 
 def _refuse_fused(values: Optional[Sequence[ValueRecord]], what: str) -> None:
-    if any(value.name is None and value.reason == "fused" for value in values or ()):
+    gone = [value for value in values or () if value.name is None and value.kind is None]
+    if any(value.reason == "fused" for value in gone):
         raise RefusedError("fused", f"what it {what} lies between operations that are one now")
     if any(value.reason == "cut" for value in values or ()):
         raise RefusedError("cut", "this file is itself a part, and holds only some of it")

@@ -3,6 +3,7 @@
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from htp.scope import ModuleCall
+from htp.showing.text import brief
 
 __all__ = ["CLASSES", "Exceptional", "Extraction", "Port"]
 
@@ -27,7 +28,8 @@ class Port(NamedTuple):
 
     Attributes:
         name: its name in the part.
-        value: its name in the whole.
+        value: its name in the whole; ``""`` of an argument that the module does not read, and that
+            is no value of the file.
         places: where it stands among the module's arguments or results, see ``ValueRecord.place``;
             none where it is not known to be one.
     """
@@ -109,6 +111,11 @@ class Extraction(NamedTuple):
         lines += [f"  gives {_said(port)}" for port in self.outputs]
         lines += [f"  {row}" for row in self.rows]
         return "\n".join([*lines, *(f"  {each}" for each in self.remarks)])
+
+    def __repr__(self) -> str:
+        exact = "exact" if self.exact else f"not exact: {brief(self.rows[0])}"
+        values = f"takes {len(self.inputs)}, gives {len(self.outputs)}"
+        return f"<Extraction {brief(self.name) or '(root)'}: {self.nodes} nodes, {values}; {exact}>"
 
 
 def _port(port: Port) -> Dict[str, Any]:

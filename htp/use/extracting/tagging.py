@@ -7,7 +7,7 @@ they took and returned is not said any more, for they are not whole:
     the part:   "" -> encoder -> encoder.layer.1 -> encoder.layer.1.mlp     (the first two are cut)
 """
 
-from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple
 
 from htp.file import keys, wire
 from htp.file.encode import appended
@@ -25,12 +25,20 @@ __all__ = ["CUT", "new", "tagged"]
 CUT = "cut"
 """Why a value is not there: it belongs to a module of which the file holds only some."""
 
+Named = Tuple[Mapping[Tuple[str, ...], str], Mapping[str, str]]
+"""Names of inputs: of those that nothing reads by their places among the arguments, and of the
+others by their names in what was folded."""
+
 Row = Tuple[Tag, str]
 """The tag of a node, and the fingerprint of the export that it comes from."""
 
 
 def tagged(
-    file: ModelFile, chunks: Sequence[wire.Chunk], rows: Sequence[Row], calls: Sequence[ModuleCall]
+    file: ModelFile,
+    chunks: Sequence[wire.Chunk],
+    rows: Sequence[Row],
+    calls: Sequence[ModuleCall],
+    named: Named,
 ) -> ModelFile:
     """A part with its tags.
 
@@ -39,6 +47,7 @@ def tagged(
         chunks: the part, with what its nodes said there.
         rows: of its nodes, in the order of ``htp.file.document.nodes_of``.
         calls: that it is made of.
+        named: the inputs that are no values of the file.
     """
     data = wire.join(wire.remove(wire.join(chunks), keys.ours, keys.DIALECTS))
     plain = ModelFile([data], folder=file.folder, linked=file.linked)
@@ -52,6 +61,7 @@ def tagged(
     for mark in dict.fromkeys([mark for _, mark in told] or [only]):
         theirs = [tag if its == mark else UNKNOWN for tag, its in told]
         held = _held(origins[mark], theirs, set(calls), names)
+        held = [_naming(each, named, each.stack[-1] in calls) for each in held]
         part = FreshPart(origins[mark], (), theirs, {}, parameters, held)
         made[mark] = fresh(part, plain)
     record = record_model(plain.outline)
@@ -99,6 +109,23 @@ def _held(
 
 
 Values = Optional[Tuple[ValueRecord, ...]]
+
+
+def _naming(record: CallRecord, named: Named, is_whole: bool) -> CallRecord:
+    """The record of a call that may take inputs of the part that are no values of the file."""
+    unread, works = named
+
+    def name(value: ValueRecord) -> Optional[str]:
+        if value.work is not None:
+            return works.get(value.work)
+        return unread.get(value.place) if is_whole and value.kind is not None else None
+
+    def now(value: ValueRecord) -> ValueRecord:
+        found = name(value) if value.name is None else None
+        return value if found is None else ValueRecord(value.place, found)
+
+    inputs = None if record.inputs is None else tuple(map(now, record.inputs))
+    return record._replace(inputs=inputs)
 
 
 def _still(values: Values, names: Set[str]) -> Values:

@@ -1,6 +1,6 @@
 """The types of values, as far as the file says them or they follow from it."""
 
-from typing import TYPE_CHECKING, Dict, List, Optional, Union
+from typing import TYPE_CHECKING, Dict, List, Optional, Sequence, Union
 
 from htp.file.document import bodies_of, text_of
 from htp.use.types import type_protos
@@ -59,6 +59,19 @@ class Types:
             dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None
             for dim in kind.tensor_type.shape.dim
         ]
+
+    def made(self, dtype: int, shape: "Sequence[Optional[int]]") -> "onnx.TypeProto":
+        """The type of a tensor that was this during the export.
+
+        Where the model takes several lengths of anything, so may the axes of this.
+        """
+        from onnx import helper
+
+        weights = {text_of(tensor.name) for tensor in self._model.graph.initializer}
+        given = [text_of(value.name) for value in self._model.graph.input]
+        axes = [self.dims(name) for name in given if name not in weights]
+        fixed = all(each is not None and all(isinstance(n, int) for n in each) for each in axes)
+        return helper.make_tensor_type_proto(dtype, shape if fixed else [None] * len(shape))
 
     def is_size(self, name: str) -> bool:
         """Whether it is one whole number."""

@@ -4,6 +4,7 @@ from typing import FrozenSet, NamedTuple, Optional, Tuple
 
 from htp.graph.records import ValueRecord
 from htp.scope import ModuleCall
+from htp.use.extracting.folded import NOTHING, Folded
 
 __all__ = ["RefusedError", "Wish"]
 
@@ -21,6 +22,7 @@ class Wish(NamedTuple):
         inputs: what it takes; None where the graph has to tell.
         outputs: what it gives; likewise.
         alone: whether it is one module call, which has arguments and results of its own.
+        folded: what the exporter did in advance.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Wish(NamedTuple):
     inputs: Optional[Tuple[ValueRecord, ...]] = None
     outputs: Optional[Tuple[ValueRecord, ...]] = None
     alone: bool = True
+    folded: Folded = NOTHING
 
 
 class RefusedError(Exception):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Dict, FrozenSet, Iterator, List, Mapping, Opti
 
 from htp.file.document import bodies_of, text_of
 from htp.scope import ModuleCall, Stack, Tag
+from htp.steps import step
 from htp.use.outlining.bodies import Bodies, Part
 from htp.use.outlining.contract import contracted
 from htp.use.outlining.items import Item, Row, item
@@ -43,6 +44,7 @@ class Outline:
         self._model, self._given = model, iter(rows)
         self._names = _node_names(model.graph)
         self._left = dict(wanted)
+        self._made, self._asked = 0, len(wanted)
         self._weights: Set[str] = set()
         places = _places(model.graph, iter(rows), self._left)
         for call in wanted:
@@ -113,6 +115,8 @@ class Outline:
             self._refuse(call, "unread", "nothing reads what its nodes compute")
 
         def make(call: ModuleCall, mine: List[Item]) -> Item:
+            step("making functions", self._made, self._asked, str(call))
+            self._made += 1
             part = Part(call, mine, self._weights, read[call])
             return item(self._node(part), [part.row()])
 
