@@ -118,8 +118,8 @@ class TestOnATerminal:
 
 @pytest.fixture
 def heavy(tmp_path):
-    """A file that takes some milliseconds to run."""
-    size = 400
+    """A file of which 10,000 runs take minutes, so that none ends before Ctrl-C is there."""
+    size = 1000
     weight = helper.make_tensor("w", TensorProto.FLOAT, [size, size], [0.0] * size**2)
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], "/layer/MatMul")]
     ends = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [size, size]) for n in "xy"]
