@@ -145,8 +145,9 @@ class Shown(NamedTuple):
 
 
 _DELAYED = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # as a shell's job: what is typed reaches it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests in the background ignore it
 from htp.cli import main, progress
 progress.DELAY = float(sys.argv[1])
 main(sys.argv[2:])
