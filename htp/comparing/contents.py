@@ -6,7 +6,19 @@ equal. So the contents of all weights are read, a piece at a time, and known by 
 
 from hashlib import blake2b
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from htp.file import wire
 from htp.file.data import located
@@ -16,7 +28,7 @@ from htp.file.tensors import tensors_of
 if TYPE_CHECKING:
     from htp.file.model_file import ModelFile
 
-__all__ = ["Contents", "Difference", "compared", "element_type", "elements", "numbers"]
+__all__ = ["Contents", "Difference", "compared", "element_type", "elements", "numbers", "typed"]
 
 _PIECE = 1 << 20
 _EXTERNAL, _TEXTS, _COMPLEX64, _COMPLEX128 = 1, 8, 14, 15
@@ -172,6 +184,20 @@ _BYTES = {**dict.fromkeys((4, 5, 16), 2), _COMPLEX64: 8, _COMPLEX128: 16}
 def element_type(number: int) -> str:
     """What people call an element type."""
     return _NAMES[number] if 0 <= number < len(_NAMES) else f"type {number}"
+
+
+def typed(number: int, axes: Optional[Iterable[Union[int, str, None]]]) -> str:
+    """What people call the type of a tensor: ``float32[batch, 16, ?]``.
+
+    Args:
+        number: its element type.
+        axes: their lengths or names, None for one that is not known; None where not even their
+            number is.
+    """
+    if axes is None:
+        return element_type(number)
+    told = ("?" if each is None else str(each) for each in axes)
+    return f"{element_type(number)}[{', '.join(told)}]"
 
 
 def elements(dims: Sequence[int]) -> int:

@@ -2,7 +2,7 @@
 
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
-from htp.comparing.contents import compared, element_type, elements, numbers
+from htp.comparing.contents import compared, elements, numbers, typed
 from htp.comparing.graph import Graph
 from htp.comparing.operation import Leaf
 from htp.comparing.owners import UNOWNED, Owners
@@ -149,8 +149,7 @@ def _name(leaf: Leaf, other: Leaf) -> str:
 
 def _told(graph: Graph, leaf: Leaf) -> str:
     tensor = leaf.tensor
-    dims = ", ".join(map(str, tensor.dims))
-    kind = f"{element_type(tensor.data_type)}[{dims}]"
+    kind = typed(tensor.data_type, tensor.dims)
     if not leaf.digest:
         return f"{kind}, which cannot be read"
     if elements(tensor.dims) <= _FEW:

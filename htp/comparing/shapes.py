@@ -6,7 +6,7 @@ other, if it is so everywhere.
 
 from typing import Any, Dict, Iterator, Optional, Tuple
 
-from htp.comparing.contents import element_type
+from htp.comparing.contents import typed
 from htp.comparing.graph import Graph
 from htp.comparing.operation import Operation
 from htp.comparing.pairs import Pairs
@@ -80,9 +80,4 @@ def _inputs(graph: Graph) -> Dict[str, int]:
 
 
 def _told(name: str, kind: Optional[Type]) -> str:
-    if kind is None:
-        return name
-    axes = (
-        "" if kind[1] is None else f"[{', '.join('?' if a is None else str(a) for a in kind[1])}]"
-    )
-    return f"{name} {element_type(kind[0])}{axes}".strip()
+    return name if kind is None else f"{name} {typed(*kind)}".strip()

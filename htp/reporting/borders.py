@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Sequence, Tuple
 
-from htp.comparing.contents import element_type
+from htp.comparing.contents import typed
 from htp.errors import InvalidModelError
 from htp.reporting.rows import Rows
 from htp.reporting.texts import Texts
@@ -32,7 +32,7 @@ def borders(
     found = Borders(file, placed)
     told: List[List[Any]] = []
     for row in rows:
-        for call in row.calls:
+        for call in row.line.members:
             one = found.of(call, row.origin)
             sides = [[_value(each, texts) for each in side] for side in (one.taken, one.given)]
             told.append([*sides, texts.numbers(one.remarks)])
@@ -68,9 +68,9 @@ def _type(kind: "onnx.TypeProto") -> str:
     if not kind.HasField("tensor_type") or not tensor.elem_type:
         return ""
     if not tensor.HasField("shape"):
-        return element_type(tensor.elem_type)
+        return typed(tensor.elem_type, None)
     axes = [
-        str(axis.dim_value) if axis.HasField("dim_value") else axis.dim_param or "?"
+        axis.dim_value if axis.HasField("dim_value") else axis.dim_param or None
         for axis in tensor.shape.dim
     ]
-    return f"{element_type(tensor.elem_type)}[{', '.join(axes)}]"
+    return typed(tensor.elem_type, axes)

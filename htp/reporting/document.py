@@ -13,6 +13,7 @@ from htp.reporting.results.result import Result
 from htp.reporting.rows import Row, Rows
 from htp.reporting.texts import Texts, shown
 from htp.scope import Coverage
+from htp.tree import Row as Line
 from htp.use.cost import Cost
 from htp.use.places import placed
 from htp.use.types import Shapes
@@ -103,32 +104,27 @@ def _counts(coverage: Coverage) -> List[int]:
 
 def _modules(rows: Rows, cost: Cost, texts: Texts) -> Dict[str, Any]:
     """The rows, column by column; ``calls`` has the numbers of each row's calls."""
+    lines = [row.line for row in rows]
     return {
         "parent": [row.parent for row in rows],
-        "path": [texts.number(row.first.path) for row in rows],
-        "name": [texts.number(_name(row, rows)) for row in rows],
-        "type": [texts.number(_types(row)) for row in rows],
-        "class": [texts.number(row.first.class_name) for row in rows],
-        "calls": [[call.call for call in row.calls] for row in rows],
-        "own": [_counts(row.own) for row in rows],
-        "total": [_counts(row.total) for row in rows],
-        "shared": [row.shared for row in rows],
+        "path": [texts.number(line.first.path) for line in lines],
+        "name": [texts.number(line.name) for line in lines],
+        "type": [texts.number(_types(line)) for line in lines],
+        "class": [texts.number(line.first.class_name) for line in lines],
+        "calls": [[call.call for call in line.members] for line in lines],
+        "own": [_counts(line.own) for line in lines],
+        "total": [_counts(line.total) for line in lines],
+        "shared": [line.shared for line in lines],
         "figures": [_figures(row, cost) for row in rows],
     }
 
 
-def _name(row: Row, rows: Rows) -> str:
-    """The path below the parent's; the whole path where it does not begin with it."""
-    path, above = row.first.path, rows.all[row.parent].first.path if row.parent >= 0 else ""
-    return path[len(above) + 1 :] if above and path.startswith(f"{above}.") else path
-
-
-def _types(row: Row) -> str:
-    return ", ".join(dict.fromkeys(call.type for call in row.calls))
+def _types(line: Line) -> str:
+    return ", ".join(dict.fromkeys(call.type for call in line.members))
 
 
 def _figures(row: Row, cost: Cost) -> List[int]:
-    found = cost.of(row.calls, row.origin)
+    found = cost.of(row.line.members, row.origin)
     return [getattr(found, figure) for figure in FIGURES]
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Dict, List, Sequence, Tuple
 
-from htp.comparing.contents import element_type
+from htp.comparing.contents import typed
 from htp.file.document import text_of
 from htp.file.tags import origin_of
 from htp.reporting.rows import Rows
@@ -82,12 +82,7 @@ def weights(file: "ModelFile", placed: Sequence[Placed], texts: Texts) -> Column
     return {
         "name": [texts.number(name) for name in held.tensors],
         "parameters": [texts.numbers(known.get(name, ())) for name in held.tensors],
-        "type": [texts.number(_type(tensor)) for tensor in held.tensors.values()],
+        "type": [texts.number(typed(each.data_type, each.dims)) for each in held.tensors.values()],
         "bytes": [sizes[name].bytes for name in held.tensors],
         "readers": [held.readers[name] for name in held.tensors],
     }
-
-
-def _type(tensor: Any) -> str:
-    """``float32[32, 100]``."""
-    return f"{element_type(tensor.data_type)}[{', '.join(map(str, tensor.dims))}]"

@@ -1,10 +1,14 @@
-"""The lines of the page's tree: a module under its parent, with all calls of it there."""
+"""The lines of the page's tree, numbered, and found by what others say of them: calls, tags, paths.
 
-from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+Each is a line of ``htp.tree``: a module under its parent, with all calls of it there.
+"""
 
-from htp.scope import Coverage, ModuleCall, Tag
-from htp.tree import ModuleTree, spread
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+
+from htp.scope import ModuleCall, Tag
+from htp.tree import ModuleTree
+from htp.tree import Row as Line
+from htp.tree import rows as lines_of
 
 __all__ = ["ROOTLESS", "Row", "Rows"]
 
@@ -17,32 +21,20 @@ Place = Tuple[str, ModuleCall]
 """A call of one of the exports in the file, which is told by its fingerprint."""
 
 
-@dataclass
-class Row:
-    """A module under its parent.
+class Row(NamedTuple):
+    """A line of the tree at its place.
 
     Attributes:
         number: its place, in the order of the forward pass: parents come before what they call.
         parent: number of the row above it.
-        origin: fingerprint of the export.
-        calls: its calls.
-        own: nodes that exactly these calls own.
-        total: own nodes and those of everything below.
-        shared: nodes that stand for these calls or for what is below, and are owned elsewhere.
+        origin: fingerprint of the export; ``""`` where there is only one.
+        line: the line.
     """
 
     number: int
     parent: int
     origin: str
-    calls: List[ModuleCall] = field(default_factory=list)
-    own: Coverage = field(default_factory=Coverage)
-    total: Coverage = field(default_factory=Coverage)
-    shared: int = 0
-
-    @property
-    def first(self) -> ModuleCall:
-        """The first call."""
-        return self.calls[0]
+    line: Line
 
 
 class Rows:
@@ -54,12 +46,14 @@ class Rows:
 
     def __init__(self, tree: ModuleTree) -> None:
         self.all: List[Row] = []
-        self._keys: Dict[Key, Row] = {}
+        self._keys: Dict[Key, int] = {}
         self._calls: Dict[Place, Row] = {}
         self._paths: Dict[str, List[Row]] = {}
         self._several = tree.joined
         self._known: Dict[Tuple[str, int], int] = {}
-        self._share(tree, self._grow(tree))
+        top = lines_of(tree)
+        for root, line in zip(tree.roots, top.children if tree.joined else [top]):
+            self._grow(line, root.origin if tree.joined else "")
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.all)
@@ -87,46 +81,20 @@ class Rows:
         if found is None:
             found = ROOTLESS
             for depth, call in enumerate(tag.stack):
-                found = self._keys[found, "" if depth else mark, call.path].number
+                found = self._keys[found, "" if depth else mark, call.path]
             self._known[key] = found
         return found
 
-    def _grow(self, tree: ModuleTree) -> Dict[int, Row]:
-        """Make the rows, and tell in which each branch is, by ``id``."""
-        places: Dict[int, Row] = {}
-        pending = [(root, ROOTLESS, "") for root in reversed(tree.roots)]
+    def _grow(self, root: Line, origin: str) -> None:
+        """Number a line and all below it."""
+        pending = [(root, ROOTLESS)]
         while pending:
-            branch, parent, origin = pending.pop()
-            mark = (branch.origin if self._several else "") if parent == ROOTLESS else origin
-            row = self._row(branch, parent, mark)
-            places[id(branch)] = row
-            pending += [(child, row.number, mark) for child in reversed(branch.children)]
-        return places
-
-    def _row(self, branch: ModuleTree, parent: int, mark: str) -> Row:
-        key = (parent, mark if parent == ROOTLESS else "", branch.call.path)
-        row = self._keys.get(key)
-        if row is None:
-            row = self._keys[key] = Row(len(self.all), parent, mark)
+            line, parent = pending.pop()
+            row = Row(len(self.all), parent, origin, line)
             self.all.append(row)
-            self._paths.setdefault(branch.call.path, []).append(row)
-        row.calls.append(branch.call)
-        row.own = _sum(row.own, branch.own)
-        row.total = _sum(row.total, branch.total)
-        self._calls.setdefault((mark, branch.call), row)
-        return row
-
-    def _share(self, tree: ModuleTree, places: Dict[int, Row]) -> None:
-        """Say how many nodes stand for each row: for one of several calls, each once."""
-        if not tree.standing:
-            return
-        above = {id(row): self.all[row.parent] for row in self.all if row.parent != ROOTLESS}
-        counts = spread(tree.standing, lambda branch: places[id(branch)], above)
-        for row in self.all:
-            row.shared = counts.get(id(row), 0)
-
-
-def _sum(one: Coverage, other: Coverage) -> Coverage:
-    if not one.total or not other.total:
-        return one if one.total else other
-    return Coverage(*(a + b for (_, a), (_, b) in zip(one, other)))
+            path = line.first.path
+            self._keys[parent, origin if parent == ROOTLESS else "", path] = row.number
+            self._paths.setdefault(path, []).append(row)
+            for call in line.members:
+                self._calls.setdefault((origin, call), row)
+            pending += [(below, row.number) for below in reversed(line.children)]

@@ -9,8 +9,8 @@ import json
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from htp.errors import HTPError
-from htp.file.paths import checked_target
 from htp.file.records import record_model
+from htp.file.store import Destination
 from htp.graph.used import aligned
 from htp.profiling import Profile
 from htp.profiling.kernels import OwnedKernel
@@ -58,11 +58,10 @@ class NodeData(NamedTuple):
         """Write the document to a path.
 
         Raises:
-            OSError: it cannot be written.
+            CaptureError: it cannot be written.
         """
-        with open(checked_target(f), "w", encoding="utf-8", newline="\n") as file:
-            json.dump(self.to_json(), file, indent=1)
-            file.write("\n")
+        with Destination(f) as target:
+            target.commit([f"{json.dumps(self.to_json(), indent=1)}\n".encode()])
 
 
 def node_data(tagged: TaggedModel, result: Union[Profile, Verification]) -> NodeData:

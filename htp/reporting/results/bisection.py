@@ -22,7 +22,7 @@ def bisection(given: Given) -> Result:
     lines = [_ending(given, len(modules), differs)]
     lines.append(f"{given.whole('runs')} runs for {given.whole('candidates')} modules.")
     lines += [f"Not swapped: {each}." for each in given.texts("not_swapped")]
-    lines += [f"Remark: {each}." for each in given.texts("remarks")]
+    lines += given.remarks()
     state = (BAD if modules else NOTE) if differs else GOOD
     return Result("bisect", "Bisection", tuple(lines), COLUMNS, tuple(findings), state)
 

@@ -96,6 +96,10 @@ class Given:
                 raise self._wrong(key, "a list of texts", value)
         return tuple(values)
 
+    def remarks(self) -> List[str]:
+        """Its remarks, as sentences."""
+        return [f"Remark: {each}." for each in self.texts("remarks")]
+
     def each(self, key: str) -> Iterator["Given"]:
         """The objects of a list."""
         for number, value in enumerate(self._list(key)):

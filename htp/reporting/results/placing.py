@@ -75,7 +75,7 @@ def _places(rows: Rows, finding: Finding) -> List[Row]:
     ]
     if finding.call is None:
         return found
-    return [row for row in found if any(call.call == finding.call for call in row.calls)]
+    return [row for row in found if any(call.call == finding.call for call in row.line.members)]
 
 
 def _call(finding: Finding) -> Tuple[Any, ...]:

@@ -32,7 +32,7 @@ def profile(given: Given) -> Result:
     ]
     if unowned.finite("seconds"):
         lines.append(f"{duration(unowned.finite('seconds'))} have no known owner.")
-    lines += [f"Remark: {each}." for each in given.texts("remarks")]
+    lines += given.remarks()
     findings = tuple(_finding(row) for row in given.each("rows"))
     return Result("profile", "Profile", tuple(lines), COLUMNS, findings)
 

@@ -1,7 +1,5 @@
 """What a quantised or float16 file loses by each module, and which modules would overflow."""
 
-from typing import List
-
 from htp.reporting.results.given import Given, digits
 from htp.reporting.results.result import BAD, GOOD, OPEN, Column, Finding, Result, mark
 
@@ -45,7 +43,7 @@ def sensitivity(given: Given) -> Result:
         "They recover {} of what was lost; {} was wanted.".format(*shares),
         f"{given.whole('samples')} samples, {given.whole('runs')} runs.",
     ]
-    lines += _remarks(given)
+    lines += given.remarks()
     return Result("sensitivity", "Sensitivity", tuple(lines), SHARES, tuple(findings))
 
 
@@ -62,14 +60,10 @@ def overflow(given: Given) -> Result:
         f"{_modules(len(keep))} beyond the limit" if keep else "float16 holds all numbers",
         f"Beyond {digits(given.number('limit'))}, over {given.whole('samples')} samples.",
     ]
-    lines += _remarks(given)
+    lines += given.remarks()
     state = BAD if keep else GOOD
     return Result("overflow", "Overflow", tuple(lines), LARGEST, tuple(findings), state)
 
 
 def _modules(count: int) -> str:
     return "1 module" if count == 1 else f"{count} modules"
-
-
-def _remarks(given: Given) -> List[str]:
-    return [f"Remark: {each}." for each in given.texts("remarks")]

@@ -53,7 +53,7 @@ def _more(given: Given, left: List[Finding]) -> List[str]:
         )
     if left:
         lines.append(f"{len(left)} calls could not be judged.")
-    return lines + [f"Remark: {each}." for each in given.texts("remarks")]
+    return lines + given.remarks()
 
 
 def _named(call: Given) -> str:
