@@ -15,8 +15,6 @@ __all__ = ["ROOTLESS", "Row", "Rows"]
 ROOTLESS = -1
 """The parent of a root, and the row of a node whose owner is not known."""
 
-Key = Tuple[int, str, str]
-"""The parent's number, the export's fingerprint at a root, and the path."""
 Place = Tuple[str, ModuleCall]
 """A call of one of the exports in the file, which is told by its fingerprint."""
 
@@ -46,7 +44,8 @@ class Rows:
 
     def __init__(self, tree: ModuleTree) -> None:
         self.all: List[Row] = []
-        self._keys: Dict[Key, int] = {}
+        self._roots: Dict[Place, int] = {}
+        self._below: Dict[Tuple[int, str], int] = {}
         self._calls: Dict[Place, Row] = {}
         self._paths: Dict[str, List[Row]] = {}
         self._several = tree.joined
@@ -81,19 +80,20 @@ class Rows:
         if found is None:
             found = ROOTLESS
             for depth, call in enumerate(tag.stack):
-                found = self._keys[found, "" if depth else mark, call.path]
+                found = self._below[found, call.path] if depth else self._roots[mark, call]
             self._known[key] = found
         return found
 
     def _grow(self, root: Line, origin: str) -> None:
         """Number a line and all below it."""
+        self._roots[origin, root.first] = len(self.all)
         pending = [(root, ROOTLESS)]
         while pending:
             line, parent = pending.pop()
             row = Row(len(self.all), parent, origin, line)
             self.all.append(row)
             path = line.first.path
-            self._keys[parent, origin if parent == ROOTLESS else "", path] = row.number
+            self._below[parent, path] = row.number
             self._paths.setdefault(path, []).append(row)
             for call in line.members:
                 self._calls.setdefault((origin, call), row)

@@ -146,6 +146,17 @@ def test_the_rows_are_the_tree(document):
     assert document["texts"][rows["encoder.0.norm"]["name"]] == "norm"
 
 
+def test_roots_of_one_path_are_told_apart_by_their_classes():
+    made = model([node("Relu", "x", "y", "n", "")], [value("x", 1)], [value("y", 1)])
+    made.graph.node[0].metadata_props[0].value = json.dumps([["", "m.Other", 0], ["a", "m.A", 0]])
+    shown_ = data(written(made))
+    modules, texts = shown_["modules"], shown_["texts"]
+    told_ = list(zip(modules["parent"], [texts[each] for each in modules["class"]]))
+    assert told_ == [(-1, "Net"), (-1, "Other"), (1, "A")]
+    assert list(map(sum, modules["total"])) == [0, 1, 1]
+    assert shown_["nodes"]["row"] == [2]
+
+
 def test_every_node_has_its_owner(document):
     texts, nodes, modules = document["texts"], document["nodes"], document["modules"]
     for number, (each, tag) in enumerate(htp.load(small()).nodes()):
