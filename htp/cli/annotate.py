@@ -5,7 +5,7 @@ from typing import Any, Dict, Optional
 import click
 
 from htp.annotated import Report, annotate_with_report
-from htp.cli.progress import quiet_torch, working
+from htp.cli.progress import quiet_torch
 from htp.cli.source import model_from
 from htp.cli.terminal import Column, print_json, print_table, say
 from htp.cli.tree import coverage_json
@@ -41,7 +41,8 @@ def annotate(model: str, output: str, target: Optional[str], as_json: bool) -> N
     """
     Destination(output)
     known = None
-    with working("loading torch"), quiet_torch():
+    step("loading torch")
+    with quiet_torch():
         if target is not None:
             step("loading", what=target)
             known = model_from(target)

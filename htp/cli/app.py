@@ -22,7 +22,7 @@ from htp.cli.inputs import SHAPE
 from htp.cli.nodes import nodes
 from htp.cli.options import AS_JSON, BACKEND, MODEL, NO_ORIGIN, OPSET, ROOT
 from htp.cli.profile import profile
-from htp.cli.progress import quiet_torch, working
+from htp.cli.progress import quiet_torch
 from htp.cli.report import report
 from htp.cli.run import run_command
 from htp.cli.select import select
@@ -38,6 +38,7 @@ from htp.exported import Wishes
 from htp.file.store import Destination
 from htp.graph.rooted import checked_root
 from htp.sidecar import name_of
+from htp.steps import step
 from htp.tagged import TaggedModel, load
 
 __all__ = ["app"]
@@ -106,12 +107,12 @@ def export(
     """
     _check_first(output, backend)
     checked_root(root)
-    with working("loading", target):
-        arguments = export_arguments(target)
-        arguments.update({"root": root} if root else {})
-        arguments.update({"origin": False} if no_origin else {})
-        arguments.update({"embed": False} if sidecar else {})
-        tagged = _export(arguments, output, backend, opset)
+    step("loading", what=target)
+    arguments = export_arguments(target)
+    arguments.update({"root": root} if root else {})
+    arguments.update({"origin": False} if no_origin else {})
+    arguments.update({"embed": False} if sidecar else {})
+    tagged = _export(arguments, output, backend, opset)
     beside = name_of(output) if sidecar else None
     if as_json:
         print_json(_summary(tagged, output, beside))
@@ -250,8 +251,8 @@ def doctor(ctx: click.Context, as_json: bool) -> None:
       htp doctor
       htp doctor --json
     """
-    with working("looking at torch"):
-        report = examine()
+    step("looking at torch")
+    report = examine()
     if as_json:
         print_json(report.as_json())
     else:

@@ -8,7 +8,7 @@ import click
 
 from htp import registry
 from htp.cli.options import BACKEND
-from htp.cli.progress import quiet_torch, working
+from htp.cli.progress import quiet_torch
 from htp.cli.source import export_arguments
 from htp.cli.terminal import print_as_it_is, remark, say
 from htp.cli.tree import print_tree, rows
@@ -16,6 +16,7 @@ from htp.errors import HTPError
 from htp.export import export
 from htp.file.store import Destination
 from htp.reporting import report
+from htp.steps import step
 from htp.tagged import TaggedModel
 
 __all__ = ["demo"]
@@ -44,8 +45,8 @@ def demo(output: Optional[str], backend: Optional[str]) -> None:
     Destination(output)
     target = output or os.path.join(tempfile.mkdtemp(prefix="htp-demo-"), "model.onnx")
     try:
-        with working("loading a small transformer"):
-            tagged = _exported(target, backend)
+        step("loading a small transformer")
+        tagged = _exported(target, backend)
     except BaseException:
         if not output:  # a failed export leaves nothing
             os.rmdir(os.path.dirname(target))

@@ -16,9 +16,9 @@ from typing import Any, Callable, Iterator, Mapping, Optional, TextIO
 import click
 
 from htp.printable import printable
-from htp.steps import Step, progress, step
+from htp.steps import Step, progress
 
-__all__ = ["DELAY", "drawn", "is_watched", "quiet_torch", "shown", "working"]
+__all__ = ["DELAY", "drawn", "is_watched", "quiet_torch", "shown"]
 
 DELAY = 2.0
 """Seconds after which something is shown."""
@@ -227,21 +227,6 @@ def _beside(name: str, give_way: Callable[[], None]) -> Iterator[None]:
     finally:
         if getattr(sys, name) is stand_in:
             setattr(sys, name, stream)
-
-
-@contextmanager
-def working(text: str, what: str = "") -> Iterator[Callable[..., None]]:
-    """Say what a command itself does, beside what the verbs say that it calls.
-
-    Args:
-        text: what goes on at first.
-        what: to what.
-
-    Yields:
-        A function that takes what goes on next, as ``htp.steps.step``.
-    """
-    step(text, what=what)
-    yield step
 
 
 @contextmanager

@@ -7,9 +7,9 @@ import click
 
 from htp.cli.inputs import SHAPE, lengths_of
 from htp.cli.options import MODEL
-from htp.cli.progress import working
 from htp.cli.terminal import say, size_of
 from htp.reporting import report as htp_report
+from htp.steps import step
 
 __all__ = ["report"]
 
@@ -53,15 +53,15 @@ def report(
       htp report model.onnx -o report.html --extract '*.attention' --parts parts
     """
     _check(model, output, results, patterns, parts)
-    with working("writing the report"):
-        htp_report(
-            model,
-            output,
-            results=results,
-            shapes=lengths_of(shapes),
-            extract=patterns,
-            parts=parts,
-        )
+    step("writing the report")
+    htp_report(
+        model,
+        output,
+        results=results,
+        shapes=lengths_of(shapes),
+        extract=patterns,
+        parts=parts,
+    )
     say(f"Wrote {output} ({size_of(os.path.getsize(output))})", style="bold")
 
 

@@ -8,12 +8,13 @@ import click
 from htp.carried import carry
 from htp.cli.inputs import INPUTS
 from htp.cli.options import AS_JSON
-from htp.cli.progress import quiet_torch, working
+from htp.cli.progress import quiet_torch
 from htp.cli.source import export_arguments
 from htp.cli.terminal import Column, Piece, print_json, print_table, remark, say
 from htp.cli.viewer import FORM, OUTPUT, check_form, print_node_data
 from htp.proving.verification import Verification, VerificationRow, name_of
 from htp.proving.verify import verify as htp_verify
+from htp.steps import step
 from htp.tagged import load
 
 __all__ = ["verify"]
@@ -90,8 +91,8 @@ def verify(
 
 def _against_torch(reference: str, model: str, settings: Mapping[str, Any]) -> Verification:
     tagged = load(model)
-    with working("loading", reference):
-        given = export_arguments(reference)
+    step("loading", what=reference)
+    given = export_arguments(reference)
     args, kwargs = given.get("args", ()), given.get("kwargs")
     with quiet_torch():
         return htp_verify(given["model"], args, tagged, kwargs, **settings)
