@@ -524,6 +524,7 @@ def run_tools(session: nox.Session, *options: str) -> None:
 @nox.session(tags=["page"])
 def propagation(session: nox.Session) -> None:
     """Write docs/propagation.md from the result files; ``-- --check`` tells whether it is stale."""
+    session.install("packaging")
     session.run("python", "tools/propagation_page.py", *session.posargs)
 
 

@@ -10,7 +10,10 @@ import pins
 from htp.torch_release import NEWEST_TESTED, RELEASE
 
 if RELEASE is None or f"{RELEASE.major}.{RELEASE.minor}" != NEWEST_TESTED:
-    pytest.skip("nothing here depends on the release", allow_module_level=True)
+    pytest.skip(
+        f"nothing here depends on the release: run on torch {NEWEST_TESTED}",
+        allow_module_level=True,
+    )
 
 FILES = {
     "torch2.3.txt": "# python 3.9\nonnx==1.0\ntimm==1.0\nnumpy==1.0\ntorch==2.3.0\n",

@@ -16,7 +16,10 @@ from htp.torch_release import NEWEST_TESTED, RELEASE
 
 yaml = pytest.importorskip("yaml")
 if RELEASE is None or f"{RELEASE.major}.{RELEASE.minor}" != NEWEST_TESTED:
-    pytest.skip("nothing here depends on the release", allow_module_level=True)
+    pytest.skip(
+        f"nothing here depends on the release: run on torch {NEWEST_TESTED}",
+        allow_module_level=True,
+    )
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKFLOW = ROOT / ".github" / "workflows" / "ci.yml"

@@ -4,17 +4,14 @@ As with the other pages, ``--check`` makes it again for the code that it names, 
 is another than the one that is there.
 """
 
-import argparse
 import collections
-import json
 import sys
 from pathlib import Path
 from typing import Any, Counter, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from packaging.version import Version
-
 from accuracy_results import share
-from fingerprint import deliver, fingerprint, named_in, of_code, sentence
+from fingerprint import of_code, sentence
+from pages import by_release, options_for, write
 from written import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -172,16 +169,11 @@ def _left_out(results: Sequence[Result]) -> Iterator[str]:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Write the page, or with ``--check`` compare."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="fail when the page is stale")
-    parser.add_argument("--fresh", action="store_true", help="fail when a result is of other code")
-    parser.add_argument("--results", type=Path, default=ROOT / "tests" / "results" / "extract")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "extract_results.md")
+    recorded, page = ROOT / "tests" / "results" / "extract", ROOT / "docs" / "extract_results.md"
+    parser = options_for(__doc__, recorded, page)
     options = parser.parse_args(arguments)
-    found = [json.loads(each.read_text("utf-8")) for each in options.results.glob("torch*.json")]
-    results = sorted(found, key=lambda result: Version(result["torch"]))
-    code = named_in(options.output) if options.check else fingerprint()
-    return deliver(options, render(results, code or ""), results, "nox -s extract")
+    results = by_release(options.results)
+    return write(options, lambda code: render(results, code), results, "nox -s extract")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ the runs. As with the matrix, ``--check`` makes the page again for the code that
 ``--fresh`` fails where a result is not of the present code.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -13,7 +12,8 @@ from typing import Any, Iterable, Iterator, List, Mapping, NamedTuple, Optional,
 
 from packaging.version import Version
 
-from fingerprint import deliver, fingerprint, named_in, of_code, sentence
+from fingerprint import of_code, sentence
+from pages import options_for, write
 from pins import CONSTRAINTS, Pins, library_pins
 from written import markdown_table
 
@@ -179,18 +179,13 @@ def _code(text: str) -> str:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Write the page, or say whether it is up to date."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="fail when the page is stale")
-    parser.add_argument("--fresh", action="store_true", help="fail when a result is of other code")
-    parser.add_argument("--results", type=Path, default=ROOT / "tests" / "results" / "libraries")
+    recorded, page = ROOT / "tests" / "results" / "libraries", ROOT / "docs" / "libraries.md"
+    parser = options_for(__doc__, recorded, page)
     parser.add_argument("--constraints", type=Path, default=CONSTRAINTS)
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "libraries.md")
     options = parser.parse_args(arguments)
     table = rows(options.results, options.constraints)
     results = [row.result or {} for row in table]
-    code = named_in(options.output) if options.check else fingerprint()
-    page = render(table, code or fingerprint())
-    return deliver(options, page, results, "nox -s libraries")
+    return write(options, lambda code: render(table, code), results, "nox -s libraries")
 
 
 if __name__ == "__main__":

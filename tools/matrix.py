@@ -7,7 +7,6 @@ same input gives the same bytes, so ``--check`` compares, for the code that the 
 of ``htp/`` alone makes no page stale. ``--fresh`` fails where a result is not of the present code.
 """
 
-import argparse
 import json
 import sys
 from pathlib import Path
@@ -26,7 +25,8 @@ from typing import (
 
 from packaging.version import Version
 
-from fingerprint import deliver, fingerprint, named_in, of_code, sentence
+from fingerprint import of_code, sentence
+from pages import options_for, write
 from pins import COMPANIONS, CONSTRAINTS, Pins, all_pins
 from written import markdown_table
 
@@ -215,19 +215,13 @@ _MOST_NAMED = 2
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Write the page, or say whether it is up to date."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="fail when the page is stale")
-    parser.add_argument("--fresh", action="store_true", help="fail when a result is of other code")
-    parser.add_argument("--results", type=Path, default=ROOT / "tests" / "results")
+    parser = options_for(__doc__, ROOT / "tests" / "results", ROOT / "compat_matrix.md")
     parser.add_argument("--constraints", type=Path, default=CONSTRAINTS)
-    parser.add_argument("--output", type=Path, default=ROOT / "compat_matrix.md")
     options = parser.parse_args(arguments)
     built_in = [spec for spec in specs() if spec.target.startswith("htp.")]
     table = rows(options.results, options.constraints)
     results = [row.result or {} for row in table]
-    code = named_in(options.output) if options.check else fingerprint()
-    page = render(table, built_in, code or fingerprint())
-    return deliver(options, page, results, "nox -s matrix")
+    return write(options, lambda code: render(table, built_in, code), results, "nox -s matrix")
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ Nothing in its tables is typed by hand. ``--check`` makes the page again for the
 and ``--fresh`` fails where a result is not of the present code.
 """
 
-import argparse
 import json
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from fingerprint import deliver, fingerprint, named_in, of_code, sentence
+from fingerprint import of_code, sentence
+from pages import options_for, write
 from written import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -242,16 +242,11 @@ def _code(text: str) -> str:
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Write the page, or say whether it is up to date."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="fail when the page is stale")
-    parser.add_argument("--fresh", action="store_true", help="fail when a result is of other code")
-    parser.add_argument("--results", type=Path, default=ROOT / "tests" / "results" / "tools")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "propagation.md")
+    recorded, page = ROOT / "tests" / "results" / "tools", ROOT / "docs" / "propagation.md"
+    parser = options_for(__doc__, recorded, page)
     options = parser.parse_args(arguments)
     results = read(options.results)
-    code = named_in(options.output) if options.check else fingerprint()
-    page = render(results, code or fingerprint())
-    return deliver(options, page, results, "nox -s propagation")
+    return write(options, lambda code: render(results, code), results, "nox -s propagation")
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ def test_htp_run_says_what_became_of_a_file(way, run):
 def test_readme_shows_what_htp_run_says(way, run):
     command, *lines = block(README, "$ htp run -- yolo")
     if way.command[:2] != tuple(command.split()[4:6]) or torch_minor() != NEWEST_TESTED:
-        pytest.skip("README shows another one")
+        pytest.skip(f"README shows another command, on torch {NEWEST_TESTED}")
     first, *wrapped = (line for line in lines if line != "...")
     told = [re.sub(r"/\S+/", "/models/", line) for line in run.errors.splitlines()]
     assert [line for line in told if line.startswith("htp: ")] == [first, " ".join(wrapped)]

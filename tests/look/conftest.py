@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+# Elsewhere than in that session nothing here is run, nor can be read.
 collect_ignore_glob = [] if find_spec("playwright") else ["test_*.py"]
 
 
