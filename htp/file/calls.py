@@ -125,8 +125,10 @@ def _decoded(values: Any, names: Sequence[str]) -> Values:
         if not all(isinstance(each, str) for each in (*place, reason)):
             raise ValueError(f"{str(row)[:80]} is no value")
         name = names[number] if number >= 0 else None
+        if len(told) > (2 if name is None else 0) or None in told:
+            raise ValueError(f"{str(row)[:80]} is no value")
         kind, work = (*told, None, None)[:2]
-        if len(told) > 2 or not (work is None or isinstance(work, str)):
+        if not (work is None or isinstance(work, str)):
             raise ValueError(f"{str(row)[:80]} is no value")
         found.append(ValueRecord(tuple(place), name, reason or None, _kind(kind), work))
     return tuple(found)
