@@ -138,7 +138,7 @@ def _kind(told: Any) -> Optional[Kind]:
     if told is None:
         return None
     numbers = all(type(each) is int and -1 <= each < _MOST for each in told)
-    if not told or not numbers or told[0] < 1:
+    if not told or not numbers or not 0 < told[0] < 2**31:
         raise ValueError(f"{str(told)[:80]} is no type and shape")
     dtype, *shape = told
     return Kind(dtype, tuple([None if length < 0 else length for length in shape]))

@@ -296,6 +296,7 @@ PAIRS = tuple((call.stack[-1], len(call.stack) - 1) for call in CALLS)
         {"names": ["a"], "calls": [[[[-1, [], "", 7]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", []]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", [1, -2]]], None], None, None]},
+        {"names": ["a"], "calls": [[[[-1, [], "", [2**31, 2]]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", [1, "n"]]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", [1, 2**63]]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", [1], 7]], None], None, None]},
