@@ -125,8 +125,10 @@ def _decoded(values: Any, names: Sequence[str]) -> Values:
         if not all(isinstance(each, str) for each in (*place, reason)):
             raise ValueError(f"{str(row)[:80]} is no value")
         name = names[number] if number >= 0 else None
+        if len(told) > (2 if name is None else 0) or None in told:
+            raise ValueError(f"{str(row)[:80]} is no value")
         kind, work = (*told, None, None)[:2]
-        if len(told) > 2 or not (work is None or isinstance(work, str)):
+        if not (work is None or isinstance(work, str)):
             raise ValueError(f"{str(row)[:80]} is no value")
         found.append(ValueRecord(tuple(place), name, reason or None, _kind(kind), work))
     return tuple(found)
@@ -136,7 +138,7 @@ def _kind(told: Any) -> Optional[Kind]:
     if told is None:
         return None
     numbers = all(type(each) is int and -1 <= each < _MOST for each in told)
-    if not told or not numbers or told[0] < 1:
+    if not told or not numbers or not 0 < told[0] < 2**31:
         raise ValueError(f"{str(told)[:80]} is no type and shape")
     dtype, *shape = told
     return Kind(dtype, tuple([None if length < 0 else length for length in shape]))

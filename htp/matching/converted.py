@@ -90,7 +90,10 @@ class _Group:
         signs = held.signs ^ every if weight.dtype in _UNSIGNED else held.signs
         seen = every & ~held.zeros
         parts = self._parts(held.length, signs, held.zeros)
-        near = dict.fromkeys(name for part in parts for name in self._by_part.get(part, ()))
+        alike = [self._by_part.get(part, ()) for part in parts]
+        if any(len(names) > _FEW for names in alike):
+            return None  # too many come near: a file says what it likes, and we look at a few only
+        near = dict.fromkeys(name for names in alike for name in names)
         if not near:
             return None
         off = {name: bin((self._members[name].signs ^ signs) & seen).count("1") for name in near}

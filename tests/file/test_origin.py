@@ -296,10 +296,13 @@ PAIRS = tuple((call.stack[-1], len(call.stack) - 1) for call in CALLS)
         {"names": ["a"], "calls": [[[[-1, [], "", 7]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", []]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", [1, -2]]], None], None, None]},
+        {"names": ["a"], "calls": [[[[-1, [], "", [2**31, 2]]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", [1, "n"]]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", [1, 2**63]]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", [1], 7]], None], None, None]},
         {"names": ["a"], "calls": [[[[-1, [], "", [1], "x", "y"]], None], None, None]},
+        {"names": ["a"], "calls": [[[[-1, [], "", None, "x"]], None], None, None]},
+        {"names": ["a"], "calls": [[[[0, [], "", [1], "x"]], None], None, None]},
     ],
 )
 def test_damaged_values_are_told(held):

@@ -123,3 +123,17 @@ def test_without_sketches_they_are_not():
 def test_many_weights_of_one_shape(monkeypatch):
     monkeypatch.setattr(converted, "_FEW", 2)  # looked up by sixteen signs at once
     assert found(HALVES)["of"] == {"w1": "b", "w2": "a", "w3": "c"}
+
+
+def test_of_many_that_come_near_none_is_compared(monkeypatch):
+    monkeypatch.setattr(converted, "_FEW", 2)
+    crowd = {f"c{number}": weight(f"of {number}", signs("a") ^ 0xFFFF) for number in range(3)}
+    old = {name: weight(f"of {name}", signs(name)) for name in "abc"}
+    known = {"w2": "b", "w3": "c"}
+    new = {
+        "w1": weight("1", signs("a"), 10),
+        "w2": weight("2", signs("b"), 10),
+        "w3": weight("3", signs("c"), 10),
+    }
+    group = converted._Group({name: each.sketch for name, each in {**old, **crowd}.items()})
+    assert {name: found for name, each in new.items() if (found := group.nearest(each))} == known

@@ -17,9 +17,9 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 from htp.backends.common.patching import replaced
 from htp.graph.records import Kind
 
-__all__ = ["Reading", "seeing"]
+__all__ = ["PRINT", "Reading", "seeing"]
 
-_PRINT = "prim::Print"
+PRINT = "prim::Print"
 
 _TYPES = {
     "Float": 1,
@@ -89,7 +89,7 @@ _NOTHING: Taken = ([], [], [])
 
 def _is_unread(value: Any, before: int) -> bool:
     """Whether a value has no other readers than before; Prints compute nothing."""
-    return all(use.user.kind() == _PRINT for use in value.uses()[before:])
+    return all(use.user.kind() == PRINT for use in value.uses()[before:])
 
 
 def _kind(value: Any) -> Optional[Kind]:

@@ -13,12 +13,11 @@ The Prints are taken out again before anything else looks at the graph (``follow
 import weakref
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
-from htp.backends.torchscript.unread import Reading
+from htp.backends.torchscript.unread import PRINT, Reading
 from htp.graph.records import Kind
 
 __all__ = ["PRINT", "UNTRACED", "Noted", "Noting", "Place", "Prints", "Slots"]
 
-PRINT = "prim::Print"
 _NUMBER = "prim::NumToTensor"
 UNTRACED = -1
 """In the place of a slot: the tensor is not the result of anything that was traced."""
