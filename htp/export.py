@@ -66,7 +66,7 @@ def export(
         backend: name of a capture backend; None for the one that ``dynamo`` says (True is ``fx``,
             False is ``torchscript``), or ``htp.backend``.
         origin: whether the file says of itself what its graph and module tree were, so that tags
-            can be given back after a tool dropped them; compressed, some 30 to 60 bytes a node.
+            can be given back after a tool dropped them; compressed, some 25 to 115 bytes a node.
         exporter_options: deprecated: give its content as keyword arguments.
         root: where the model is a part of a whole, its path there, as ``"model.encoder"``: every
             path and every parameter's name begins with it, so that parts and whole speak of the
