@@ -253,7 +253,7 @@ def tests_on(pins: Pins) -> None:
                 return
             results = ROOT / os.environ.get("HTP_RESULTS", "tests/results")
             results.mkdir(parents=True, exist_ok=True)
-            run_pytest(session, "--results", str(results / f"torch{pins.release}.json"))
+            run_pytest(session, f"--results={results / f'torch{pins.release}.json'}")
 
     session_of_release.__doc__ = f"The whole suite on torch {pins.versions['torch']}."
 

@@ -109,6 +109,26 @@ class FoldedWork:
                 break
         return {number: self._name(self._key(arguments[number][0])) for number in ends}
 
+    def computes(self, stack: Stack, argument: Iterable[Any]) -> bool:
+        """Whether a call computed something of an argument that was folded.
+
+            t -> Relu -> r;  x, r -> Mul -> y       became       x, t -> Mul -> y
+
+        ``r`` holds what ``t`` does, so ``t`` may stand for it in the file; it is not what the call
+        takes.
+        """
+        pending, seen = list(argument), set(map(id, argument))
+        while pending:
+            for at, _ in self._reads.get(id(pending.pop()), ()):
+                built = self._nodes[at]
+                if built.varies or self._is_of_others(at, stack):
+                    continue
+                if at not in self._left and operator(built.node) != "Identity":
+                    return True
+                pending += [each for each in built.outputs if id(each) not in seen]
+                seen.update(map(id, built.outputs))
+        return False
+
     def operations(self) -> Tuple[Operation, ...]:
         """What was folded."""
         made = list(dict.fromkeys(self._made.values()))

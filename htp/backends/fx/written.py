@@ -115,6 +115,10 @@ class BuiltGraph:
             return "unread"
         return "rewritten" if id(value) in varying else "folded"
 
+    def varies(self, value: Any) -> bool:
+        """Whether a value depends on what the model is given."""
+        return id(value) in self._flows()[1]
+
     def _flows(self) -> Tuple[Set[int], Set[int]]:
         if self._both is None:
             self._both = self._flow()
@@ -184,19 +188,28 @@ class WrittenValues:
         folded = {
             at: seen.value.found
             for at, (seen, record) in enumerate(zip(call.inputs or (), records))
-            if record.reason == "folded" and record.kind is None
             if isinstance(seen.value, Value) and seen.traced
+            if self._is_folded(call, seen.value, record)
         }
-        if not folded:
-            return records
+        names = self._of_folded().names(call.stack, folded) if folded else {}
+        return tuple(
+            _working(record, folded[at][0], names.get(at)) if at in folded else record
+            for at, record in enumerate(records)
+        )
+
+    def _is_folded(self, call: Call, value: Value, record: ValueRecord) -> bool:
+        """Whether the file has not what a call takes, or has it by chance."""
+        if record.name is None:
+            return record.reason == "folded" and record.kind is None
+        if any(self._built.varies(each) for each in value.found):
+            return False
+        return self._of_folded().computes(call.stack, value.found)
+
+    def _of_folded(self) -> FoldedWork:
         if self._work is None:
             nodes = self._built.nodes(self._marks)
             self._work = FoldedWork(self._model, nodes, self._built.opsets)
-        names = self._work.names(call.stack, folded)
-        return tuple(
-            _working(record, folded[at][0], names[at]) if at in names else record
-            for at, record in enumerate(records)
-        )
+        return self._work
 
     def _side(self, seen: Optional[List[Seen]]) -> Optional[Tuple[ValueRecord, ...]]:
         if seen is None:
@@ -234,9 +247,10 @@ class WrittenValues:
         return self._built.why_gone(value)
 
 
-def _working(record: ValueRecord, value: Any, name: str) -> ValueRecord:
-    """The record of an argument of which it is known what the call computes of it."""
-    if value.dtype is None or value.shape is None:
+def _working(record: ValueRecord, value: Any, name: Optional[str]) -> ValueRecord:
+    """The record of a folded argument, with what the call computes of it where that is known."""
+    record = ValueRecord(record.place, None, "folded")
+    if name is None or value.dtype is None or value.shape is None:
         return record
     shape = tuple(n if isinstance(n, int) else None for n in value.shape)
     return record._replace(kind=Kind(int(value.dtype), shape), work=name)
