@@ -13,6 +13,7 @@ from htp.cli.tree import CLASS_WIDTH, MULTIPLY, Row, lines_of, rows
 from htp.cli.viewer import FORM, OUTPUT, check_form, print_node_data
 from htp.errors import HTPError
 from htp.file.paths import checked_target
+from htp.file.store import Destination
 from htp.profiling import Profile, Times
 from htp.profiling import profile as htp_profile
 from htp.profiling.options import own
@@ -155,8 +156,8 @@ def _provider(name: str) -> str:
 def _write_flame(found: Profile, target: str) -> None:
     is_json = os.path.splitext(target)[1] == ".json"
     text = json.dumps(found.speedscope()) if is_json else found.collapsed()
-    with open(target, "w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
+    with Destination(target) as file:
+        file.commit([text.encode("utf-8")])
 
 
 def _json(

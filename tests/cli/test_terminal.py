@@ -258,7 +258,6 @@ ALLOWED = {
     "progress.py": {"write"},  # a line on standard error, whose text is made safe
     "commands.py": {"show"},  # click's own words, into a buffer
     "children.py": {"write"},  # into a folder of its own
-    "profile.py": {"write"},  # a flame graph, into the file that was named
     "__init__.py": {"write"},  # without click there is no terminal.py
 }
 
