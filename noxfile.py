@@ -374,7 +374,7 @@ def measure_accuracy(session: nox.Session, pins: Pins) -> None:
     results.mkdir(parents=True, exist_ok=True)
     session.run(
         *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
-        *("-m", "not large", "--results", str(results / f"torch{pins.release}.json")),
+        *("-m", "not large", f"--results={results / f'torch{pins.release}.json'}"),
         *session.posargs,
         *(
             str(ROOT / "tests" / f"test_{name}.py")
@@ -432,12 +432,10 @@ def library_on(pins: Pins) -> None:
             install(session, pins, *pins.versions, *test)
             results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "libraries"
             results.mkdir(parents=True, exist_ok=True)
-            recorded = (
-                [] if session.posargs else ["--library-results", str(results / f"{name}.json")]
-            )
+            recorded = [] if session.posargs else [f"--library-results={results / f'{name}.json'}"]
             session.run(
                 *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
-                *("--library", pins.library, *(session.posargs or recorded)),
+                *(f"--library={pins.library}", *(session.posargs or recorded)),
                 str(ROOT / "tests" / "libraries"),
             )
 

@@ -19,9 +19,24 @@ class RefusesError(AssertionError):
 
 def param(*values, test, backend, case):
     """A set of parameters, with the mark of its row if it has one."""
-    reason = reason_to_fail(KNOWN, backend, case, test)
-    strict = pytest.mark.xfail(reason=reason, strict=True, raises=RefusesError)
-    return pytest.param(*values, id=f"{case}-{backend}", marks=[strict] if reason else [])
+    marks = strict(KNOWN, backend, case, test, raises=RefusesError)
+    return pytest.param(*values, id=f"{case}-{backend}", marks=marks)
+
+
+def strict(rows, backend, case, test, **more):
+    """The mark of a test of which one of these rows, or of the suite's own, says that it fails.
+
+    Returns:
+        A list of one mark, or of none.
+    """
+    reason = reason_to_fail(rows, backend, case, test)
+    return [pytest.mark.xfail(reason=reason, strict=True, **more)] if reason else []
+
+
+def where_known(test, backend):
+    """The same for a test without parameters, to be put above it."""
+    marks = strict(KNOWN, backend, "", test)
+    return marks[0] if marks else lambda function: function
 
 
 def reason_of(backend, case, test):

@@ -1,6 +1,8 @@
 """The pins and the sessions that are made from them."""
 
+import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +151,28 @@ def test_what_people_look_at_is_pinned_exactly():
     assert first in {f"# python {pin.python}" for pin in ALL}
     assert all(line.count("==") == 1 for line in rest)
     assert not any(line.startswith("torch==") for line in rest)
+
+
+OWN_OPTION = re.compile(r"addoption\(\s*\"(--[a-z-]+)\"[^)]*metavar")
+"""An option of a ``conftest.py`` that takes a value."""
+
+
+def apart(text, options):
+    """The strings of a program that are such an option and nothing behind it."""
+    strings = (node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
+    return [each for each in strings if each in options]
+
+
+def test_own_options_of_pytest_are_joined_with_their_values():
+    """Before a ``conftest.py`` is read, a value by itself is a path to pytest on Python 3.8."""
+    files = (ROOT / "tests").rglob("conftest.py")
+    options = {name for file in files for name in OWN_OPTION.findall(file.read_text("utf-8"))}
+    assert options == {"--results", "--library", "--library-results"}
+    text = (ROOT / "noxfile.py").read_text("utf-8")
+    assert all(f"{name}=" in text for name in options)
+    assert apart(text, options) == []
+    planted = 'run("--results", path, f"--library={name}", "--library-results=a")'
+    assert apart(planted, options) == ["--results"]
 
 
 def test_tags(sessions):

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import ci_matrix
 import pins
 from htp.torch_release import NEWEST_TESTED, RELEASE
 
-yaml = pytest.importorskip("yaml")
 if RELEASE is None or f"{RELEASE.major}.{RELEASE.minor}" != NEWEST_TESTED:
     pytest.skip(
         f"nothing here depends on the release: run on torch {NEWEST_TESTED}",

@@ -1,40 +1,27 @@
 """Every oracle on every architecture of the zoo, and other ways to tell owners beside HTP."""
 
 import collections
-import json
-from pathlib import Path
 
 import pytest
 import torch
 from baselines.comparison import compare
+from expected import strict
 from oracles.call_values import judge, recorded
 from oracles.marker import marked_export, report_of
 from oracles.numeric import numeric
 from oracles.replay import replay
 from oracles.subject import export
 from oracles.values import known_owners, values
-from zoo import subjects
+from zoo.tried import KNOWN, USABLE, rows
 
-import htp
 from htp.testing.eager import watched
-from htp.testing.expectations import reason_to_fail
 from htp.testing.noise import LET_TORCH_WARN
 from htp.testing.oracle import misplaced_weights, tagged_nodes
 from htp.testing.running import shown
 
 pytestmark = [LET_TORCH_WARN, pytest.mark.accuracy]
 
-USABLE = [info.name for info in htp.available_backends() if info.usable]
 LEAST_NAMED = 0.9
-KNOWN = json.loads((Path(__file__).parent / "zoo" / "expected_failures.json").read_text("utf-8"))
-
-
-def rows(test):
-    for subject in subjects():
-        for backend in USABLE:
-            reason = reason_to_fail(KNOWN, backend, subject.name, test)
-            marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-            yield pytest.param(backend, subject, id=f"{backend}-{subject.name}", marks=marks)
 
 
 def tell(record_property, oracle, report):
@@ -99,9 +86,7 @@ def test_what_calls_took_and_returned(backend_name, subject, tmp_path, record_pr
 
 def backends(test):
     for backend in USABLE:
-        reason = reason_to_fail(KNOWN, backend, "the zoo", test)
-        marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-        yield pytest.param(backend, marks=marks)
+        yield pytest.param(backend, marks=strict(KNOWN, backend, "the zoo", test))
 
 
 @pytest.mark.parametrize("backend_name", list(backends("test_most_values_of_calls_have_a_name")))

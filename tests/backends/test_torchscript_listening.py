@@ -135,11 +135,7 @@ NOTES = {
 }
 
 
-told = []
-
-
 def planted(*_):
-    told.append(True)
     raise ZeroDivisionError("planted")
 
 
@@ -166,8 +162,11 @@ def break_names(monkeypatch, _):
     monkeypatch.setattr(listening, "ModuleNames", names)
 
 
+MERGES = "_jit_pass_cse" in inspect.getsource(torch.onnx.utils)
+"""Whether this torch merges equal nodes, about which two of the notes are."""
+
 FAULTS = [
-    *((break_note, name, step) for name, step in NOTES.items()),
+    *((break_note, name, step) for name, step in NOTES.items() if MERGES or "merging" not in name),
     (break_enter, "enter", "enter"),
     (break_names, "names", "ModuleNames"),
     (break_note, "owners", "assemble"),
@@ -178,12 +177,9 @@ FAULTS = [
 def test_a_fault_of_ours_is_no_fault_of_the_export(fault, name, step, monkeypatch, tmp_path):
     before = plain(model())
     fault(monkeypatch, name)
-    told.clear()
     with backend().listen() as listener:
         assert plain(model()) == before
         (heard,) = listener.take()
-    if not told and name in ("before_merging", "after_merging"):
-        pytest.skip("this torch merges nothing")
     text = rf"({step}) failed with ZeroDivisionError: planted"
     with pytest.raises(htp.CaptureError, match=text) as caught:
         heard.capture(record_bytes(before))
