@@ -10,7 +10,7 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import Iterable, Iterator, List, Optional, Sequence
+from typing import Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from accuracy_chart import draw
 from accuracy_results import METHODS, Run, runs, share, totals
@@ -114,7 +114,8 @@ def render(everything: Sequence[Run], code: str) -> str:
 
 
 def _unexportable(everything: Sequence[Run]) -> Iterator[List[str]]:
-    """A line for each row of the zoo's expected failures that a run met."""
+    """A line for each of the zoo's expected failures that a run met, whichever test it is of."""
+    said: Set[Tuple[str, ...]] = set()
     for row in json.loads((ROOT / "tests" / "zoo" / "expected_failures.json").read_text("utf-8")):
         releases = [
             run.torch
@@ -124,7 +125,10 @@ def _unexportable(everything: Sequence[Run]) -> Iterator[List[str]]:
         ]
         if releases:
             reason = row["reason"].replace("|", "\\|")
-            yield [", ".join(releases), f"`{row['backend']}`", row["case"], reason]
+            line = (", ".join(releases), f"`{row['backend']}`", row["case"], reason)
+            if line not in said:
+                said.add(line)
+                yield list(line)
 
 
 def _oracles(run: Run) -> List[str]:
