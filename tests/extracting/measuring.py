@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Counter, Dict, List, Optional, Sequence, Tuple
 
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
 
 import htp
 from extracting.halves import halves
@@ -277,7 +278,13 @@ def _count(call: Key, verdict: Verdict, said: Claims, found: Measured) -> None:
 
 def _runs(judged: Judged, path: str, *, exporting: bool) -> Tuple[List[Run], List[str]]:
     """On the inputs of the export, and on others if the file computes the same there."""
-    found, notes = [run_of(path, judged.build(), exporting=exporting)], ["as exported"]
+    try:
+        found, notes = [run_of(path, judged.build(), exporting=exporting)], ["as exported"]
+    except (Fail, InvalidArgument, RuntimeException) as error:
+        if "while running" not in str(error):  # not given what it asks for
+            raise
+        text = " ".join(str(error).split())[:300]
+        raise NotExportedError(f"onnxruntime does not run the export: {text}") from error
     if judged.others is not None:
         model, _, kwargs = judged.build()
         try:
