@@ -111,6 +111,7 @@ def judged(bench, faults):
         rows[form] = verdict(found, faults)
         if rows[form] != "exact":
             told = [[str(row.call), [str(call) for call in row.group]] for row in found.culprits]
+            rows.setdefault("named", {})[form] = told
             print(
                 f"  {form}: {rows[form]}: {[fault.name for fault in faults]} -> {told}", flush=True
             )
@@ -136,7 +137,7 @@ def pairs(bench, faults, rows, count, seed):
         (one, first), (two, second) = draw.sample(drawn, 2)
         if len(found) < count and not set(one.truth) & set(two.truth):
             told = judged(bench, [one, two])
-            kept = {k: v for k, v in told.items() if "gone" not in (first[k], second[k])}
+            kept = {k: v for k, v in told.items() if "gone" not in (first.get(k), second.get(k))}
             found.append({"faults": [one.name, two.name], **kept})
     return found
 
