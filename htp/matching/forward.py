@@ -120,12 +120,15 @@ class Forward:
 
 
 def _inputs(old: Flat, new: Flat) -> Dict[str, str]:
-    """For the inputs of the new graph the old ones: of the same name, else at the same place."""
+    """For the inputs of the new graph the old ones: of the same name, else at the same place.
+
+    Where every input has another name, those that a tool added stand behind the others.
+    """
     before = [name for name in old.side.graph.inputs if name not in old.side.weights]
     now = [name for name in new.side.graph.inputs if name not in new.side.weights]
     kept = set(before).intersection(now)
     found = {name: name for name in kept}
-    if len(before) == len(now):
+    if len(before) == len(now) or (not kept and len(before) < len(now)):
         pairs = [pair for pair in zip(now, before) if kept.isdisjoint(pair)]
         found.update(pairs)
     return found
