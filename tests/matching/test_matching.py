@@ -518,3 +518,18 @@ def test_what_was_put_in_behind_a_fused_node_is_of_its_last_part():
     before = side(old, ("g", "v"), inputs=["x", "z"])
     matched = carried(before, side(new, ("g", "v"), inputs=["x", "z"]))
     assert [tag.path for tag in matched.tags] == ["m", "m.norm", "head"]
+
+
+def test_an_input_that_a_tool_added_where_every_name_is_another():
+    """Both copies of the graph are the old one, as the branches of a merged decoder are."""
+    branch = """
+        %{0}1 = MatMul %i %k1
+        %{0}2 = Add %{0}1 %k2
+        %{0}3 = Relu %{0}2
+        %{0}4 = MatMul %{0}3 %k3
+    """
+    contents = {"k1": "of w", "k2": "of bias", "k3": "of v"}
+    for inputs in (["i"], ["i", "more"]):
+        new = side(branch.format("n") + branch.format("m"), contents, inputs=inputs)
+        found = owners(carried(side(LINEAR, WEIGHTS), new))
+        assert found == 2 * [(path, "structure") for path in ("fc", "fc", "act", "out")]
