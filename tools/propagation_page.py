@@ -61,7 +61,8 @@ does not run. Such nodes are *undecided*: {undecided} of {nodes} nodes.
 
 The models of the first table were kept aside: nothing in HTP was tuned with them. *onnx compose* is
 the model behind an `Identity`, with prefixes; *optimum merged decoders* has the same file in both
-branches of its `If`; optimum's levels were run on some models only.
+branches of its `If`; optimum's levels take some types of transformers' models, and what it refuses
+is listed below.
 
 {sentence}
 """
