@@ -29,7 +29,7 @@ READ = ("table", None, "folded", Kind(FLOAT, (4,)), "#0")
 USABLE = [info.name for info in htp.available_backends() if info.usable]
 
 
-def layers(work=WORK, table=READ, after=(), first="n", **changes):
+def layers(work=WORK, table=READ, after=(), first="n", weights=(), **changes):
     """``a`` takes x and a table of which the exporter computed t; ``b`` is made of two like it."""
     made = model(
         [
@@ -39,7 +39,7 @@ def layers(work=WORK, table=READ, after=(), first="n", **changes):
         ],
         [value("x", first, 4)],
         [value("y", first, 4)],
-        [weight("t", value=-TABLE[None])],
+        [weight("t", value=-TABLE[None]), *weights],
     )
     values = {
         "b": (given("x", table), given("y")),
@@ -63,6 +63,17 @@ def test_what_a_module_computes_of_a_folded_argument_is_done_again(path):
         x = BLOCK["x"]
         (found,) = results(made, {made.graph.input[0].name: x, "table": table}).values()
         np.testing.assert_allclose(found, x * table**2 if path == "b" else -x * table, rtol=1e-6)
+
+
+def test_a_weight_that_only_what_was_folded_reads():
+    work = (Operation("Identity", ("scale",), ("#1",)), Operation("Mul", ("#0", "#1"), ("t",)))
+    scale = np.full(4, 2, np.float32)
+    part = layers(work, weights=[weight("scale", value=scale)]).extract("b.a")
+    made = checked(part.model)
+    assert [each.name for each in made.graph.initializer] == ["scale"]
+    x = BLOCK["x"]
+    (found,) = results(made, {made.graph.input[0].name: x, "table": TABLE}).values()
+    np.testing.assert_allclose(found, x * TABLE * 2)
 
 
 def test_it_is_tagged_and_can_be_cut_again(tmp_path):

@@ -80,6 +80,7 @@ class FoldedWork:
         self._names: Dict[Any, str] = {}
         self._made: Dict[str, Operation] = {}
         self._stands: Dict[str, str] = {}
+        self._read: Set[str] = set()
 
     def names(self, stack: Stack, arguments: Mapping[int, Sequence[Any]]) -> Dict[int, str]:
         """The names of arguments of a call in ``operations``, by their numbers.
@@ -242,6 +243,10 @@ class FoldedWork:
             if self._stands.get(name, held) != held:
                 raise UnknownError
             stands[name] = held
+        read = self._read.union(name for each in made.values() for name in each.inputs)
+        if not read.isdisjoint(stands) or not read.isdisjoint(self._stands):
+            raise UnknownError  # it reads a weight whose name stands for what is computed
+        self._read = read
         self._made.update(made)
         self._stands.update(stands)
 

@@ -110,6 +110,10 @@ def _ways(file: File, found: Region, part: Part) -> "Optional[Ways]":
         return None
     for name in ways:
         del part.weights[(MAIN, name)]
+    for name in sorted({name for way in ways.values() for each in way for name in each.inputs}):
+        weight = file.graphs.find(name, MAIN)
+        if weight is not None and weight.weight and name not in ways:
+            part.weights[(MAIN, name)] = weight
     return ways
 
 
