@@ -14,36 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import Dict, Optional, Sequence
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "tools"))
 
 import onnx
 from reading import tagged
+from renaming import renamed  # type: ignore[import-not-found]
 
 import htp
-
-
-def anonymous(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy with other names for nodes and values, without metadata of nodes."""
-    copy = onnx.ModelProto.FromString(model.SerializeToString())
-    names: Dict[str, str] = {"": ""}
-
-    def of(name: str) -> str:
-        return names.setdefault(name, f"v{len(names) * 7919 % 1000003}")
-
-    graph = copy.graph
-    for value in graph.input:
-        value.name = of(value.name)
-    for tensor in graph.initializer:
-        tensor.name = of(tensor.name)
-    for at, node in enumerate(graph.node):
-        node.name = f"n{at}"
-        node.input[:] = map(of, node.input)
-        node.output[:] = map(of, node.output)
-        del node.metadata_props[:]
-    for value in graph.output:
-        value.name = of(value.name)
-    del graph.value_info[:]
-    return copy
 
 
 def measure(nodes: int) -> Dict[str, float]:
@@ -53,7 +33,7 @@ def measure(nodes: int) -> Dict[str, float]:
         tagged(nodes, path)
         old = htp.load(path)
         truth = [tag.stack for _, tag in old.nodes()]
-        new = anonymous(onnx.load(path))
+        new = renamed(onnx.load(path))
         start = time.process_time()
         found = [tag.stack for _, tag in htp.carry(htp.load(path), new).nodes()]
         seconds = time.process_time() - start

@@ -13,6 +13,8 @@ import pytest
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "verify"
 FOUND = [json.loads(path.read_text("utf-8")) for path in sorted(RESULTS.glob("*.json"))]
 FORMS = ("plain", "session", "extended")
+FUSED = ("torchvision:resnet", "torchvision:mobilenet_v2")
+"""Each convolution of these becomes one node with its normalisation, and its activation."""
 NOT_EXACT = ("group", "missed", "wrong")
 
 
@@ -38,7 +40,13 @@ def test_single_faults():
         assert set(counts("singles", form)) <= {"exact", "gone"}
     found = counts("singles", "extended")
     assert set(found) <= {"exact", "group", "gone"}
-    assert found["exact"] >= 0.8 * (found["exact"] + found["group"])
+
+
+@pytest.mark.parametrize("each", FOUND, ids=lambda e: f"{e['architecture']}-{e['backend']}")
+def test_few_are_told_as_a_group_where_an_optimiser_fuses_little(each):
+    found = Counter(each["singles"]["counts"]["extended"])
+    least = 0.5 if each["architecture"] in FUSED else 0.95
+    assert found["exact"] >= least * (found["exact"] + found["group"])
 
 
 def test_a_group_is_what_an_optimiser_makes_one_node_of():

@@ -243,10 +243,11 @@ class FoldedWork:
             if self._stands.get(name, held) != held:
                 raise UnknownError
             stands[name] = held
-        read = self._read.union(name for each in made.values() for name in each.inputs)
-        if not read.isdisjoint(stands) or not read.isdisjoint(self._stands):
+        read = {name for each in made.values() for name in each.inputs}
+        apart = self._stands.keys().isdisjoint(read)
+        if not apart or not stands.keys().isdisjoint(read | (self._read & stands.keys())):
             raise UnknownError  # it reads a weight whose name stands for what is computed
-        self._read = read
+        self._read |= read
         self._made.update(made)
         self._stands.update(stands)
 
