@@ -17,6 +17,7 @@ OPTIMUM = ("optimum-cli", "export", "onnx", "--model")
 FEATURES = ("--task", "feature-extraction")
 YOLO = ("yolo", "export", "model=yolov8n.pt", "format=onnx")
 SLIMMED = {"yolov8n.onnx": f"onnxslim {DROPS}"}
+SLIMMED_WHOLLY = {"yolov8n.onnx": "onnxslim drops all metadata, the origin too"}
 WITH_PAST = ("decoder_model.onnx", "decoder_with_past_model.onnx")
 TIED = dict.fromkeys(WITH_PAST, "optimum adds a node for the tied weights")
 MERGED = {"decoder_model_merged.onnx": "optimum makes this file of two exported ones"}
@@ -116,6 +117,13 @@ def _yolo(name: str, **more: object) -> Way:
     return _script("ultralytics", name, "ultralytics_export.py", owners=owners, **made, **more)
 
 
+def _yolo_command(**more: object) -> Way:
+    made = {"exports": ("yolov8n.onnx",), "owners": ("model.2.m.0.cv1.conv", "model.22")}
+    made.update(setup=("make_yolo.py",), dated="date")
+    command = (*YOLO, "imgsz=64")
+    return Way("ultralytics", "command", command, "ultralytics", **made, **more)  # type: ignore[arg-type]
+
+
 def _lightning(name: str, package: str = "lightning", **more: object) -> Way:
     made = {"package": package, "owners": ("body.0", "body.1", "head")}
     return _script("lightning", name, "lightning_export.py", **made, **more)
@@ -167,16 +175,10 @@ WAYS = [
     ),
     _yolo("plain", torch="<2"),
     _yolo("plain", torch=">=2", dated="date"),
-    _yolo("slim", torch=">=2", dated="date", carried=SLIMMED),
-    Way(
-        *("ultralytics", "command", (*YOLO, "imgsz=64"), "ultralytics"),
-        exports=("yolov8n.onnx",),
-        owners=("model.2.m.0.cv1.conv", "model.22"),
-        setup=("make_yolo.py",),
-        torch=">=2",
-        carried=SLIMMED,
-        dated="date",
-    ),
+    _yolo("slim", torch=">=2,<2.5", dated="date", rewritten=SLIMMED_WHOLLY),
+    _yolo("slim", torch=">=2.5", dated="date", carried=SLIMMED),
+    _yolo_command(torch=">=2,<2.5"),
+    _yolo_command(torch=">=2.5", carried=SLIMMED),
     _lightning("path", "pytorch-lightning", torch="<2"),
     _lightning("path", torch=">=2"),
     _lightning("memory", "pytorch-lightning", exports=("",), torch="<2"),
