@@ -184,6 +184,12 @@ def _absolute(argument: str) -> str:
     return str(ROOT / argument) if path and (ROOT / path).exists() else argument
 
 
+def install_zoo(session: nox.Session, pins: Pins) -> None:
+    """Install what tests need, and what real architectures come from, where the pins name it."""
+    libraries = [name for name in ("torchvision", "timm", "pillow") if name in pins.versions]
+    install(session, pins, *libraries, *nox.project.dependency_groups(GROUPS, "test"))
+
+
 def _tags(pins: Pins) -> List[str]:
     tags = ["all"]
     if pins is PINS[0]:
@@ -368,8 +374,7 @@ for _pins in PINS:
 
 def measure_accuracy(session: nox.Session, pins: Pins) -> None:
     """Install the zoo's libraries as well, run the oracles and record what they found."""
-    zoo = [name for name in ("torchvision", "timm", "pillow") if name in pins.versions]
-    install(session, pins, *zoo, *nox.project.dependency_groups(GROUPS, "test"))
+    install_zoo(session, pins)
     results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "accuracy"
     results.mkdir(parents=True, exist_ok=True)
     session.run(
@@ -396,12 +401,24 @@ def accuracy(session: nox.Session) -> None:
 def planted(session: nox.Session) -> None:
     """Faults in files of real architectures: which modules htp.verify names; minutes to an hour."""
     with disposable(session):
-        zoo = [name for name in ("torchvision", "timm", "pillow") if name in PINS[-1].versions]
-        install(session, PINS[-1], *zoo, *nox.project.dependency_groups(GROUPS, "test"))
+        install_zoo(session, PINS[-1])
         results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "verify"
         script = ROOT / "tests" / "proving" / "grid.py"
         session.chdir(session.create_tmp())
         session.run("python", str(script), "-o", str(results), *session.posargs)
+
+
+@nox.session(python=NEWEST_PYTHON)
+def zoo(session: nox.Session) -> None:
+    """Functions there and back, and planted changes told by htp.diff, on real architectures."""
+    with disposable(session):
+        install_zoo(session, PINS[-1])
+        files = ("test_zoo_functions.py", "comparing/test_zoo_planted.py")
+        session.run(
+            *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
+            *("-m", "accuracy", *session.posargs),
+            *(str(ROOT / "tests" / file) for file in files),
+        )
 
 
 LOOK = ROOT / "constraints" / "look.txt"
@@ -468,9 +485,8 @@ def fixtures_on(pins: Pins) -> None:
     def session_of_release(session: nox.Session) -> None:
         with disposable(session):
             folder, *names = session.posargs or session.error("name a folder behind --")
-            zoo = [name for name in ("torchvision", "pillow") if name in pins.versions]
             folder = os.path.abspath(folder)
-            install(session, pins, *zoo, *nox.project.dependency_groups(GROUPS, "test"))
+            install_zoo(session, pins)
             script = ROOT / "tests" / "tools" / "fixtures.py"
             session.run("python", str(script), folder, *names)
 
@@ -554,8 +570,7 @@ def extract_on(pins: Pins) -> None:
     )
     def session_of_release(session: nox.Session) -> None:
         with disposable(session):
-            zoo = [name for name in ("torchvision", "timm", "pillow") if name in pins.versions]
-            install(session, pins, *zoo, *nox.project.dependency_groups(GROUPS, "test"))
+            install_zoo(session, pins)
             session.run("python", str(ROOT / "tools" / "extract_measure.py"), *session.posargs)
 
     session_of_release.__doc__ = f"Every module call cut out and judged, on torch {pins.release}."

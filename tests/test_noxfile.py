@@ -102,7 +102,7 @@ def test_the_other_sessions(sessions):
         *("tests", "lint", "typing", "matrix", "docs", "bench", "demo"),
         *("package", "new-release"),
         *("accuracy", "fuzz", "fuzz-files", "bench-reading", "libraries", "annotate"),
-        *("tools", "tools-optimum", "propagation", "planted", "extract", "look"),
+        *("tools", "tools-optimum", "propagation", "planted", "zoo", "extract", "look"),
     }
 
 
