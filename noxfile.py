@@ -667,7 +667,9 @@ def bench_reading(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def demo(session: nox.Session) -> None:
-    """Export a small transformer with HTP and print its module tree."""
+    """Export a small transformer with HTP, print its module tree and write a report of it."""
+    kept = ROOT / "build" / "demo.onnx"  # a temporary folder would go with the environment
+    kept.parent.mkdir(exist_ok=True)
     with disposable(session):
         install_newest(session)
-        session.run("htp", "demo", *session.posargs)
+        session.run("htp", "demo", "-o", str(kept), *session.posargs)
