@@ -410,10 +410,13 @@ def planted(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def zoo(session: nox.Session) -> None:
-    """Functions there and back, and planted changes told by htp.diff, on real architectures."""
+    """Functions, planted changes told by htp.diff, and kernels' owners, on real architectures."""
     with disposable(session):
         install_zoo(session, PINS[-1])
-        files = ("test_zoo_functions.py", "comparing/test_zoo_planted.py")
+        files = (
+            *("test_zoo_functions.py", "comparing/test_zoo_planted.py"),
+            "profiling/test_against_oracles.py",
+        )
         session.run(
             *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
             *("-m", "accuracy", *session.posargs),
