@@ -399,7 +399,7 @@ def accuracy(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST_PYTHON)
 def planted(session: nox.Session) -> None:
-    """Faults in files of real architectures: which modules htp.verify names; minutes to an hour."""
+    """Faults in files of real architectures: which modules htp.verify names."""
     with disposable(session):
         install_zoo(session, PINS[-1])
         results = ROOT / os.environ.get("HTP_RESULTS", "tests/results") / "verify"

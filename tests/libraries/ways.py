@@ -16,6 +16,11 @@ DROPS = "drops the nodes' metadata"
 OPTIMUM = ("optimum-cli", "export", "onnx", "--model")
 FEATURES = ("--task", "feature-extraction")
 YOLO = ("yolo", "export", "model=yolov8n.pt", "format=onnx")
+YOLOV8 = {
+    "package": "ultralytics",
+    "exports": ("yolov8n.onnx",),
+    "owners": ("model.2.m.0.cv1.conv", "model.22"),
+}
 SLIMMED = {"yolov8n.onnx": f"onnxslim {DROPS}"}
 SLIMMED_WHOLLY = {"yolov8n.onnx": "onnxslim drops all metadata, the origin too"}
 WITH_PAST = ("decoder_model.onnx", "decoder_with_past_model.onnx")
@@ -112,16 +117,12 @@ def _optimum(model: str, task: str, *exports: str, **more: object) -> Way:
 
 
 def _yolo(name: str, **more: object) -> Way:
-    made = {"package": "ultralytics", "exports": ("yolov8n.onnx",)}
-    owners = ("model.2.m.0.cv1.conv", "model.22")
-    return _script("ultralytics", name, "ultralytics_export.py", owners=owners, **made, **more)
+    return _script("ultralytics", name, "ultralytics_export.py", **YOLOV8, **more)
 
 
 def _yolo_command(**more: object) -> Way:
-    made = {"exports": ("yolov8n.onnx",), "owners": ("model.2.m.0.cv1.conv", "model.22")}
-    made.update(setup=("make_yolo.py",), dated="date")
-    command = (*YOLO, "imgsz=64")
-    return Way("ultralytics", "command", command, "ultralytics", **made, **more)  # type: ignore[arg-type]
+    made = {"command": (*YOLO, "imgsz=64"), "setup": ("make_yolo.py",), "dated": "date"}
+    return Way("ultralytics", "command", **made, **YOLOV8, **more)  # type: ignore[arg-type]
 
 
 def _lightning(name: str, package: str = "lightning", **more: object) -> Way:
