@@ -22,6 +22,7 @@ from typing import (
 
 from htp.file import wire
 from htp.file.data import located
+from htp.file.external import EXTERNAL, place_of
 from htp.file.paths import opened
 from htp.file.tensors import tensors_of
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Contents", "Difference", "compared", "element_type", "elements", "numbers", "typed"]
 
 _PIECE = 1 << 20
-_EXTERNAL, _TEXTS, _COMPLEX64, _COMPLEX128 = 1, 8, 14, 15
+_TEXTS, _COMPLEX64, _COMPLEX128 = 8, 14, 15
 _TYPED = (
     *(("float_data", "<f4", (1, 14)), ("double_data", "<f8", (11, 15))),
     *(("int64_data", "<i8", (7,)), ("uint64_data", "<u8", (13,))),
@@ -100,7 +101,7 @@ class Contents:
             OSError: they cannot be read.
             ValueError: they are something else than the tensor says.
         """
-        if tensor.data_location == _EXTERNAL:
+        if tensor.data_location == EXTERNAL:
             yield from self._in_file(tensor)
             return
         place = self._places.get(id(tensor))
@@ -113,14 +114,13 @@ class Contents:
         yield from _pieces(memoryview(_raw(tensor)))
 
     def _in_file(self, tensor: Any) -> Iterator[bytes]:
-        said = {entry.key: entry.value for entry in tensor.external_data}
-        path = located(said.get("location", ""), self._folders)
-        if path is None:
+        place = place_of(tensor)
+        path = located(place.location, self._folders) if place is not None else None
+        if place is None or path is None:
             raise OSError("there is no such data file")
-        offset, length = (_number(said.get(name)) for name in ("offset", "length"))
-        left = length if "length" in said else _bytes_of(tensor)
+        left = _bytes_of(tensor) if place.length is None else place.length
         with opened(path) as file:
-            file.seek(offset)
+            file.seek(place.offset)
             while left > 0:
                 piece = file.read(min(_PIECE, left))
                 if not piece:
@@ -134,16 +134,8 @@ def _pieces(whole: memoryview) -> Iterator[memoryview]:
         yield whole[at : at + _PIECE]
 
 
-def _number(text: Any) -> int:
-    if text is None:
-        return 0
-    if not (isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19):
-        raise ValueError("this is no place in a file")
-    return int(text)
-
-
 def _has_contents(tensor: Any) -> bool:
-    return tensor.data_location == _EXTERNAL or any(
+    return tensor.data_location == EXTERNAL or any(
         field.name.endswith("_data") and field.name != "external_data"
         for field, _ in tensor.ListFields()
     )

@@ -85,9 +85,9 @@ class Graph:
         self.opsets = {text_of(each.domain): each.version for each in model.opset_import}
         self._versions = self.opsets
         graph = model.graph
-        self.inputs = [text_of(each.name) for each in graph.input]
+        named = dict.fromkeys(text_of(each.name) for each in graph.input)  # each name once
         weights = {text_of(each.name) for each in graph.initializer}
-        self.inputs = [name for name in self.inputs if name not in weights]
+        self.inputs = [name for name in named if name not in weights]
         self.outputs = [text_of(each.name) for each in graph.output]
         scope = Scope(self._outside)
         made = self._graph(graph, scope, "", [("input", name) for name in self.inputs])
@@ -159,12 +159,13 @@ class Graph:
         tag = next(self._tags)
         op, domain = text_of(node.op_type), text_of(node.domain)
         standard = domain in _STANDARD
-        if standard and op == "Identity" and len(node.input) == 1 and len(node.output) == 1:
+        gives_one = len(node.output) == 1 and bool(node.output[0])
+        if standard and op == "Identity" and len(node.input) == 1 and gives_one:
             self._alias[scope.names[node.output[0]]] = self._found(text_of(node.input[0]), scope)
             return
         owner = self._owners.of(tag)
         tensor = constant_of(node) if standard and op == "Constant" else None
-        if tensor is not None and len(node.output) == 1:
+        if tensor is not None and gives_one:
             name = text_of(node.output[0])
             digest = self.contents.digest(tensor)
             self.leaves[scope.names[name]] = Leaf(digest, tensor, name, owner, ())

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any, Iterator, Optional, Sequence, Tuple
 
 from htp.file.data import located
 from htp.file.document import text_of
+from htp.file.external import EXTERNAL, place_of
 
 if TYPE_CHECKING:
     import onnx
 
 __all__ = ["arrays"]
 
-_EXTERNAL = 1
 _TEXTS = 8
 
 
@@ -28,7 +28,7 @@ def arrays(model: "onnx.ModelProto", folders: Sequence[str]) -> Iterator[Tuple[s
         if tensor.data_type == _TEXTS:
             continue
         try:
-            if tensor.data_location == _EXTERNAL:
+            if tensor.data_location == EXTERNAL:
                 array = _mapped(tensor, folders)
             else:
                 array = numpy_helper.to_array(tensor)
@@ -42,14 +42,13 @@ def _mapped(tensor: Any, folders: Sequence[str]) -> Optional[Any]:
     import numpy as np
     from onnx import helper
 
-    said = {entry.key: entry.value for entry in tensor.external_data}
-    path = located(said.get("location", ""), folders)
-    offset, shape = said.get("offset", "0"), tuple(tensor.dims)
-    if path is None or not (offset.isascii() and offset.isdigit() and len(offset) < 19):
+    place, shape = place_of(tensor), tuple(tensor.dims)
+    path = located(place.location, folders) if place is not None else None
+    if place is None or path is None:
         return None
     dtype, count = helper.tensor_dtype_to_np_dtype(tensor.data_type), 1
     for length in shape:
         count *= length
-    if count <= 0 or int(offset) + count * dtype.itemsize > os.path.getsize(path):
+    if count <= 0 or place.offset + count * dtype.itemsize > os.path.getsize(path):
         return None
-    return np.memmap(path, dtype, "r", int(offset), shape or (1,))
+    return np.memmap(path, dtype, "r", place.offset, shape or (1,))

@@ -59,8 +59,20 @@ def small(digits: str) -> int:
     return int(digits)
 
 
-loads = json.JSONDecoder(parse_int=small).decode
-"""What JSON holds."""
+_decoded = json.JSONDecoder(parse_int=small).decode
+
+
+def loads(text: str) -> Any:
+    r"""What JSON holds.
+
+    Raises:
+        ValueError: it is no JSON, or says half a surrogate (``\ud800``), which no file can hold
+            and no terminal can show.
+    """
+    held = _decoded(text)
+    if "\\u" in text:
+        dumps(held).encode()
+    return held
 
 
 class Entries:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Dict, List, Mapping, Optional
 
 from htp.file import wire
-from htp.file.document import bodies_of, graphs_of, holds_graph
+from htp.file.document import bodies_of, graphs_of, holds_graph, text_of
 from htp.file.fingerprints import exact, of_raw, of_tensor
 from htp.graph.records import GraphRecord, NodeRecord, Weight
 
@@ -121,7 +121,7 @@ def _fingerprint(attributes: Any, contents: bytes, usual: Mapping[str, bytes]) -
     parts = [contents] if contents else []
     for attribute in attributes:
         if attribute.HasField("t"):
-            parts.append(attribute.name.encode() + exact(attribute.t))
+            parts.append(text_of(attribute.name).encode() + exact(attribute.t))
         elif not holds_graph(attribute):
             held = attribute
             if attribute.doc_string:

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Iterable, Mapping, Optional, Sequence, T
 
 from htp.file import keys, wire
 from htp.file.data import located
+from htp.file.external import EXTERNAL, place_of
 from htp.file.fingerprints import of_sample, sample_of_file, sample_of_raw, sample_of_tensor
 from htp.file.paths import opened
 from htp.file.sketches import sketch
@@ -44,7 +45,7 @@ def weights_of(
             dtype, dims = tensor.data_type, tuple(tensor.dims)
             if tensor.HasField("raw_data"):
                 sample = sample_of_raw(dtype, dims, tensor.raw_data)
-            elif tensor.data_location == _EXTERNAL:
+            elif tensor.data_location == EXTERNAL:
                 sample = _in_file(tensor, files)
             else:
                 was_left_out, sample = left_out.take(tensor)
@@ -56,23 +57,13 @@ def weights_of(
     return found
 
 
-_EXTERNAL = 1
-
-
 def _in_file(tensor: Any, files: "_Files") -> Optional[bytes]:
-    said = {entry.key: entry.value for entry in tensor.external_data}
-    offset, length = [_bounded(said.get(name, "0")) for name in ("offset", "length")]
-    file = files.at(said.get("location", ""))
-    if file is None or offset is None or length is None:
+    place = place_of(tensor)
+    file = files.at(place.location) if place is not None else None
+    if place is None or file is None:
         return None
-    return sample_of_file(tensor.data_type, tuple(tensor.dims), file, offset, length)
-
-
-def _bounded(text: Any) -> Optional[int]:
-    """A number that a file's size can be, or None."""
-    if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 19:
-        return int(text)
-    return None
+    shape, length = tuple(tensor.dims), place.length or 0
+    return sample_of_file(tensor.data_type, shape, file, place.offset, length)
 
 
 def _parameters(tensor: Any) -> Names:
@@ -101,13 +92,13 @@ class _Files:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def at(self, location: Any) -> Any:
+    def at(self, location: str) -> Any:
         """The file at a location; None where there is none that can be read."""
         if location not in self._open:
             if len(self._open) >= _OPEN_FILES:
                 self._stack.close()
                 self._open.clear()
-            path = self._path_of(location) if isinstance(location, str) else None
+            path = self._path_of(location)
             try:
                 file = None if path is None else self._stack.enter_context(opened(path))
             except OSError:  # there is nothing, or no file: the weight has no fingerprint

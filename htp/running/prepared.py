@@ -17,6 +17,7 @@ from htp.errors import InvalidModelError
 from htp.file import wire
 from htp.file.data import located, locations, tensors
 from htp.file.document import bodies_of, parse, serialised, text_of, walk
+from htp.file.external import EXTERNAL, place_of
 
 if TYPE_CHECKING:
     import onnx
@@ -30,7 +31,7 @@ BESIDE = "beside"
 _SMALL = 1 << 10
 """Bytes of a weight that stays in the model: those of a size or an axis are fewer."""
 
-_EXTERNAL, _DEFAULT = 1, 0
+_DEFAULT = 0
 _PLAIN = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13))
 """Element types of whole bytes that numpy has itself; the others come from another package, or are
 packed: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto"""
@@ -118,7 +119,7 @@ def apart(model: "onnx.ModelProto", folders: Sequence[str] = ()) -> Apart:
             setattr(light, field.name, value)
     handed = {id(each): each for each in light.graph.initializer if each.name in weights}
     for tensor in tensors(light):
-        if tensor.data_location == _EXTERNAL and id(tensor) not in handed:
+        if tensor.data_location == EXTERNAL and id(tensor) not in handed:
             tensor.raw_data = _content(tensor, folders).tobytes()
             tensor.data_location = _DEFAULT
             del tensor.external_data[:]
@@ -153,7 +154,7 @@ def _copy_graph(
 
 
 def _copy_tensor(tensor: Any, light: Any, weights: Dict[str, Any], folders: Sequence[str]) -> None:
-    elsewhere = tensor.data_location == _EXTERNAL
+    elsewhere = tensor.data_location == EXTERNAL
     if not _can_be_handed_over(tensor) or not (elsewhere or tensor.HasField("raw_data")):
         light.CopyFrom(tensor)
         return
@@ -164,7 +165,7 @@ def _copy_tensor(tensor: Any, light: Any, weights: Dict[str, Any], folders: Sequ
     weights[text_of(tensor.name)] = _array(tensor, content)
     light.name, light.data_type = tensor.name, tensor.data_type
     light.dims.extend(tensor.dims)
-    light.data_location = _EXTERNAL
+    light.data_location = EXTERNAL
     light.external_data.add(key="location", value=BESIDE)
 
 
@@ -196,24 +197,19 @@ def _content(tensor: Any, folders: Sequence[str]) -> Any:
     """The bytes of a tensor, mapped from its data file."""
     import numpy as np
 
-    said = {entry.key: entry.value for entry in tensor.external_data}
-    path = located(said.get("location", ""), folders)
-    offset, length = _number(said.get("offset", "0")), _number(said.get("length", "0"))
-    if path is not None and offset is not None and length is not None:
-        size = os.path.getsize(path)
-        length = length or _size_of(tensor) or 0
-        if offset + length <= size:
-            where = np.memmap(path, np.uint8, "r", offset, (length,)) if length else ()
+    place = place_of(tensor)
+    path = located(place.location, folders) if place is not None else None
+    if place is not None and path is not None:
+        length = place.length or _size_of(tensor) or 0
+        if place.offset + length <= os.path.getsize(path):
+            where = np.memmap(path, np.uint8, "r", place.offset, (length,)) if length else ()
             return np.asarray(where, np.uint8)
+    named = repr(place.location[:80]) if place is not None else "is told in no words of ONNX, or"
     raise InvalidModelError(
-        f"The weight {text_of(tensor.name)!r} cannot be read: its data file "
-        f"{str(said.get('location', ''))[:80]!r} is missing, too short, or outside the folder.",
+        f"The weight {text_of(tensor.name)!r} cannot be read: its data file {named} "
+        "is missing, too short, or outside the folder.",
         "keep the model and its data files in one folder.",
     )
-
-
-def _number(said: str) -> Optional[int]:
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
 
 
 def _size_of(tensor: Any) -> Optional[int]:

@@ -18,6 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from htp.errors import HTPError, did_you_mean
 from htp.file.document import text_of
+from htp.file.external import EXTERNAL
 from htp.file.paths import opened
 from htp.running.session import Slot
 
@@ -240,6 +241,8 @@ def _protobufs(folder: str, names: Sequence[str], inputs: Sequence[str]) -> Samp
         try:
             with opened(path) as file:
                 tensor = onnx.TensorProto.FromString(file.read())
+            if tensor.data_location == EXTERNAL:  # onnx would look in the working directory
+                raise ValueError("it says that its contents lie in another file")
             array = numpy_helper.to_array(tensor)
         except (OSError, DecodeError, ValueError, TypeError, KeyError) as error:
             raise _unreadable(path, error) from error

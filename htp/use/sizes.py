@@ -11,6 +11,7 @@ no larger than their inputs say, so that a file cannot make this take long.
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Tuple
 
 from htp.file.document import text_of
+from htp.file.external import EXTERNAL
 from htp.use.places import elements
 
 if TYPE_CHECKING:
@@ -87,10 +88,17 @@ def array_of(tensor: "onnx.TensorProto") -> Any:
     held = tensor.raw_data or tensor.int64_data or tensor.int32_data
     if tensor.data_type not in _INTEGERS or elements(tensor.dims) > MOST:
         return None
+    if _lies_elsewhere(tensor):
+        return None
     try:
         return numpy_helper.to_array(tensor) if held or 0 in tensor.dims else None
     except _REFUSED:
         return None
+
+
+def _lies_elsewhere(tensor: "onnx.TensorProto") -> bool:
+    """Whether it is in a data file, which onnx would look for in the working directory."""
+    return tensor.data_location == EXTERNAL
 
 
 def _computed(
@@ -101,6 +109,8 @@ def _computed(
 ) -> Optional[List[Any]]:
     """What a node computes, if that is a few numbers that are known."""
     if node.domain not in ("", "ai.onnx") or not node.output:
+        return None
+    if any(_lies_elsewhere(attribute.t) for attribute in node.attribute):
         return None
     if node.op_type == "Constant":
         return _constant(node)

@@ -168,13 +168,14 @@ def _inferred(light: "onnx.ModelProto") -> Dict[str, Value]:
 
 
 def _run(light: "onnx.ModelProto", short: AbstractSet[str] = frozenset()) -> "onnx.ModelProto":
-    from onnx import shape_inference
+    from onnx import checker, shape_inference
 
+    refused = shape_inference.InferenceError, checker.ValidationError, RuntimeError, ValueError
     try:
         # Without data_prop: sizes are computed by compute_sizes, which is bounded.
         with veiled(light, short):
             return shape_inference.infer_shapes(light)
-    except (shape_inference.InferenceError, RuntimeError, ValueError) as error:
+    except refused as error:
         raise InvalidModelError(
             f"The shapes of this model cannot be inferred: {error}.",
             "onnx.checker.check_model may tell more.",

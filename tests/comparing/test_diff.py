@@ -220,6 +220,24 @@ def test_inputs_and_outputs():
     assert told(other)[0] == ("", "output", "s = Sub of (root)", "s = Softmax of b")
 
 
+def test_an_input_that_is_named_twice():
+    def twice(proto):
+        proto.graph.input.insert(0, proto.graph.input[0])
+        proto.graph.input.append(value("z", 2, 4))
+
+    assert told(lambda proto: None, made(twice)) == [("", "input", "z float32[2, 4]", None)]
+    assert told(twice) == [("", "input", None, "z float32[2, 4]")]
+
+
+@pytest.mark.parametrize("op", ["Identity", "Constant"])
+def test_a_node_that_gives_nothing(op):
+    def more(proto):
+        held = {"value": numpy_helper.from_array(np.float32(1))} if op == "Constant" else {}
+        proto.graph.node.append(helper.make_node(op, ["x"] if not held else [], [""], **held))
+
+    assert [(kind, now) for _, kind, _, now in told(more)] == [("nodes", op)]
+
+
 def test_modules_that_only_one_file_has():
     first = made()
     second = made()
@@ -344,6 +362,19 @@ def test_a_data_file_that_is_missing(tmp_path):
     assert "Not compared: a.weight" in str(found)
     (tmp_path / "other" / "w.bin").write_bytes(bytes(20))
     assert htp.diff(one, other).not_judged
+
+
+@pytest.mark.parametrize("key", ["location", "offset", "length"])
+def test_a_place_that_is_no_text(key):
+    def damaged(proto):
+        tensor = proto.graph.initializer[0]
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key=key, value="7777777")
+
+    data = made(damaged).SerializeToString()
+    assert data.count(b"7777777") == 1
+    assert not htp.diff(made(), data.replace(b"7777777", b"7\xff77777")).equal
 
 
 def test_no_path_out_of_the_folder_is_read(tmp_path):

@@ -10,8 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from htp.errors import InvalidModelError
 from htp.file import fingerprints, wire
-from htp.file.records import outline_of
+from htp.file.records import add_attributes, outline_of, record_model
 from htp.file.tensors import tensors_of
 from htp.file.weights import inside, weights_of
 
@@ -298,3 +299,14 @@ def test_one_file_for_each_weight(tmp_path):
         tensor.external_data.add(key="location", value=f"{at}.bin")
         tensors.append(tensor)
     assert of_bytes(model(*tensors), str(tmp_path)) == inline
+
+
+def test_an_attribute_whose_name_is_no_text():
+    held = helper.make_node(
+        "Constant", [], ["c"], value=numpy_helper.from_array(np.arange(9.0), "c")
+    )
+    made = helper.make_model(helper.make_graph([held], "g", [], []))
+    data = made.SerializeToString().replace(b"value", b"val\xffe")
+    damaged = onnx.ModelProto.FromString(data)
+    with pytest.raises(InvalidModelError, match="no text"):
+        add_attributes(record_model(damaged), damaged)

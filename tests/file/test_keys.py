@@ -153,6 +153,16 @@ def test_stacks_that_cannot_be_read(text, warm):
         stacks.read(text)
 
 
+@pytest.mark.parametrize("text", ['"\\ud800"', '["a", {"b": "\\uDFFF"}]'])
+def test_half_a_surrogate_is_no_text(text):
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        keys.loads(text)
+
+
+def test_a_whole_surrogate_pair_is_text():
+    assert keys.loads('"\\ud83d\\ude00 \\u00e9"') == "\N{GRINNING FACE} \u00e9"
+
+
 def test_provenance_and_sharing_that_cannot_be_read():
     for texts in (("[]", "guessed", None, None), ("[]", "captured", "[]", "halved")):
         with pytest.raises(InvalidModelError, match="accepted are"):

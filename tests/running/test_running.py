@@ -292,6 +292,18 @@ class TestSamples:
         with pytest.raises(HTPError, match="Cannot read"):
             samples_of(tmp_path, INPUTS)[0]
 
+    def test_no_other_file_is_read(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        tensor = numpy_helper.from_array(self.sample()["x"], "x")
+        (tmp_path / "secret").write_bytes(tensor.raw_data)
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="secret")
+        (tmp_path / "samples").mkdir()
+        (tmp_path / "samples" / "input_0.pb").write_bytes(tensor.SerializeToString())
+        with pytest.raises(HTPError, match="lie in another file"):
+            samples_of(tmp_path / "samples", {"x": INPUTS["x"]})[0]
+
     @pytest.mark.parametrize("name", ["a.npz", "x.npy"])
     def test_nothing_is_unpickled(self, tmp_path, name):
         class Evil:

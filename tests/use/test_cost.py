@@ -1,6 +1,7 @@
 """What module calls cost: by hand on small graphs. Needs no torch."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -430,3 +431,41 @@ def test_weights_are_not_read(tmp_path):
     (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
     cost = htp.load(tmp_path / "model.onnx").cost({"batch": 2})
     assert (cost.total.macs, cost.total.parameters, cost.total.bytes) == (64, 20, 80)
+
+
+def elsewhere(tensor, content):
+    """The same tensor, which says of its contents that a data file holds them."""
+    made = onnx.TensorProto.FromString(tensor.SerializeToString())
+    made.data_location = TensorProto.EXTERNAL
+    made.external_data.add(key="location", value="sizes")
+    Path("sizes").write_bytes(np.array(content, np.int64).tobytes())
+    return made
+
+
+@pytest.mark.parametrize("place", ["initializer", "constant", "filled"])
+def test_sizes_are_not_read_from_the_working_directory(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sizes = elsewhere(weight("shape", value=np.zeros(2, np.int64)), [6, 2])
+    if place == "filled":
+        sizes = elsewhere(weight("shape", value=np.zeros(1, np.int64)), [2])
+        middle = [node("ConstantOfShape", "two", "shape", "s", "a", attributes={"value": sizes})]
+    elif place == "constant":
+        middle = [node("Constant", "", "shape", "s", "a", attributes={"value": sizes})]
+    else:
+        middle = []
+    made = sized(*middle).model
+    if place == "initializer":
+        made.graph.initializer.append(sizes)
+    assert htp.load(made).cost({"batch": 3}).total.unknown == 1
+
+
+def test_a_function_that_calls_itself():
+    made = small()
+    again = helper.make_node("F", ["i"], ["o"], domain="mine")
+    made.functions.append(
+        helper.make_function("mine", "F", ["i"], ["o"], [again], [helper.make_opsetid("mine", 1)])
+    )
+    made.opset_import.add(domain="mine", version=1)
+    made.graph.node.append(helper.make_node("F", ["x"], ["again"], domain="mine"))
+    with pytest.raises(htp.InvalidModelError, match="cannot be inferred"):
+        htp.load(made).cost()
