@@ -9,6 +9,7 @@ import pytest
 import torch
 from expected import where_known
 from torch import nn
+from torch.nn.utils.parametrize import register_parametrization
 
 import htp
 from htp import registry
@@ -17,6 +18,7 @@ from htp.backends.fx.ir import MARK
 from htp.errors import CaptureError
 from htp.file.records import record_bytes
 from htp.scope import Sharing
+from htp.testing.eager import watched
 from htp.testing.noise import LET_TORCH_WARN
 
 HAS_FX = "fx" in [info.name for info in htp.available_backends() if info.usable]
@@ -319,3 +321,39 @@ def test_merged_and_fused_are_told_apart():
     if fused.others:  # some fuse nothing, or merge no metadata as they do
         assert (fused.stack[-1].path, fused.sharing) == ("stem", Sharing.FUSED)
         assert [call.path for call in fused.others] == ["stem.0", "stem.1"]
+
+
+class Bounded(nn.Module):
+    """A parametrization that consists of modules itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = nn.Tanh(), nn.Hardtanh()
+
+    def forward(self, weight):
+        return self.two(self.one(weight) * 2)
+
+
+class Parametrized(nn.Module):
+    """Dynamo, which torch 2.5 begins with, leaves a parametrization whole, and it runs later."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.inner, self.last = layer(), nn.Sequential(layer(), layer()), layer()
+        for one in (self.inner[0], self.inner[1]):
+            register_parametrization(one, "weight", Bounded())
+        register_parametrization(self.inner[1], "bias", Bounded())
+
+    def forward(self, x):
+        return self.last(self.inner(self.first(x)))
+
+
+def test_calls_of_a_parametrization_stand_where_they_ran():
+    model = Parametrized().eval()
+    with watched(model) as watch:
+        model(*INPUT)
+    with backend().listen() as listener:
+        program = export(model)
+    (one,) = listener.take()
+    calls = one.capture(one_record(program)).calls  # the file's would be set right
+    assert [call.stack for call in calls] == watch.stacks

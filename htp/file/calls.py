@@ -12,17 +12,64 @@ operations that were folded (``htp.file.folded``). Schema 3 had neither.
 from functools import lru_cache
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
+from htp.errors import CaptureError
 from htp.file import keys, packed
 from htp.file.stacks import Stacks
 from htp.graph.records import CallRecord, Kind, ValueRecord
-from htp.scope import ModuleCall
+from htp.scope import ModuleCall, Stack
 
-__all__ = ["Calls", "decode_calls", "decode_values", "encode_values", "rows_of"]
+__all__ = ["Calls", "decode_calls", "decode_values", "encode_values", "rows_of", "whole"]
 
 Calls = Tuple[Tuple[ModuleCall, int], ...]
 """Every module call with its depth."""
 
 Values = Optional[Tuple[ValueRecord, ...]]
+
+
+def whole(calls: Sequence[CallRecord]) -> Sequence[CallRecord]:
+    """The calls as they can be read again: each inside its own parent, which stands before it.
+
+    A parent that is not among them is added, with nothing known of its values. Of several records
+    of one call, what an earlier one knows stands.
+
+    Raises:
+        CaptureError: they are too deep.
+    """
+    stacks = Stacks()
+    way: Stack = ()
+    is_whole = True
+    for stack, _, _ in calls:
+        try:
+            stacks.grow(stack[:-1], stack[-1])
+        except ValueError as error:
+            raise CaptureError(f"The calls cannot be written: {error}.", _TOO_DEEP) from error
+        is_whole = is_whole and stack[:-1] == way[: len(stack) - 1]
+        way = stack
+    return calls if is_whole else _in_order(calls)
+
+
+_TOO_DEEP = "modules that call each other so deeply are beyond what HTP writes down."
+
+
+def _in_order(calls: Sequence[CallRecord]) -> List[CallRecord]:
+    known: Dict[Stack, CallRecord] = {}
+    below: Dict[Stack, Dict[Stack, None]] = {}
+    for call in calls:
+        for end in range(1, len(call.stack) + 1):
+            stack = call.stack[:end]
+            known.setdefault(stack, CallRecord(stack))
+            below.setdefault(stack[:-1], {})[stack] = None
+        has = known[call.stack]
+        inputs = call.inputs if has.inputs is None else has.inputs
+        outputs = call.outputs if has.outputs is None else has.outputs
+        known[call.stack] = CallRecord(call.stack, inputs, outputs)
+    found: List[CallRecord] = []
+    left = list(below.get((), ()))[::-1]
+    while left:
+        stack = left.pop()
+        found.append(known[stack])
+        left += list(below.get(stack, ()))[::-1]
+    return found
 
 
 def rows_of(calls: Sequence[CallRecord]) -> List[List[Any]]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Collection, List, Mapping, NamedTuple, Optiona
 from htp import torch_release, version
 from htp.errors import CaptureError, InvalidModelError
 from htp.file import keys, origin, seal, wire
+from htp.file.calls import whole
 from htp.file.document import nodes_of
 from htp.file.entries import entry
 from htp.file.model_file import ModelFile
@@ -71,7 +72,7 @@ def made(
     """
     names = parameters(capture)
     unused = {id(node) for body in capture.after.uncalled() for node in body.walk()}
-    calls = [call for call in capture.calls if call.stack]
+    calls = whole([call for call in capture.calls if call.stack])
     nodes = _digest(capture, written.outline)
     graph = None
     if skeleton:

@@ -54,7 +54,7 @@ class CallTracker:
         call = Call((*above, here), parent, module, attempt, replayed)
         if not replayed:
             attempt.count[module] = number + 1
-            attempt.calls.append(call)
+            attempt.add(call)
         return call
 
     def begin_reading(self) -> None:
@@ -105,7 +105,7 @@ class CallTracker:
         again = call_of_meta()
         if again is not None:
             # dynamo left a module whole, and now it runs as one node of the graph that dynamo made.
-            return again if again.module == key else self._new_late(key, again)
+            return again if again.module == key else self._new(key, again, again.attempt)
         return None
 
     def leave(self, call: Optional[Call]) -> None:
@@ -126,18 +126,6 @@ class CallTracker:
     def read_root(self) -> Stack:
         """The root's call, if dynamo has read it."""
         return self._strict.stack if self._strict is not None else ()
-
-    def _new_late(self, module: int, parent: Call) -> Call:
-        """A call seen after the fact, which belongs behind the others inside ``parent``."""
-        calls = parent.attempt.calls
-        inside = [
-            place
-            for place, one in enumerate(calls)
-            if parent.stack == one.stack[: len(parent.stack)]
-        ]
-        call = self._new(module, parent, parent.attempt)
-        calls.insert(inside[-1] + 1, calls.pop())
-        return call
 
     def in_body(self) -> bool:
         """Whether such code runs."""

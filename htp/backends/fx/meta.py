@@ -46,6 +46,17 @@ class Attempt:
         self.count: Dict[int, int] = {}
         self.traced: List[Call] = []
 
+    def add(self, call: "Call") -> None:
+        """Add a call behind the last one inside its parent.
+
+        That is the last of all, but where dynamo has left a module whole (a parametrization): it
+        runs, with what it calls, after dynamo has read all that the model calls.
+        """
+        place = len(self.calls)
+        while place and not self.calls[place - 1].is_inside(call.parent):
+            place -= 1
+        self.calls.insert(place or len(self.calls), call)
+
     def settle(self, kept: Iterable["Call"]) -> None:
         """Forget the calls of trials: those of bodies of which no node was kept."""
         used: Set[Optional[Call]] = {None}
@@ -95,6 +106,13 @@ class Call:
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "Call":
         return self  # torch copies meta; a copy would be another call
+
+    def is_inside(self, other: Optional["Call"]) -> bool:
+        """Whether it is this call or one made within it; all are inside of None."""
+        at: Optional[Call] = self
+        while at is not other and at is not None:
+            at = at.parent
+        return at is other
 
     @property
     def number(self) -> int:

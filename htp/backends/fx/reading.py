@@ -2,6 +2,7 @@
 
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from htp.backends.common.overriding import overrides
 from htp.backends.fx.meta import Call
 from htp.backends.fx.values import Seen, ValueTracker
 
@@ -49,11 +50,13 @@ class ReadValues:
         """Dynamo begins to call a module."""
         self._calling.append(_Read(self._seen(args, kwargs)))
 
-    def announce(self, call: Optional[Call]) -> None:
-        """This is the call that began."""
+    def announce(self, call: Optional[Call], module: Any) -> None:
+        """This is the call that began, one of this module."""
         if self._calling and not self._calling[-1].announced:
             self._calling[-1].announced = True
-            self._calling[-1].call = call
+            # Of the root dynamo reads the __call__ of its own first; this is but a part of that.
+            is_part = call is not None and call.parent is None and overrides(module)
+            self._calling[-1].call = None if is_part else call
 
     def end(self, result: Any) -> None:
         """It returned."""

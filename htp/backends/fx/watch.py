@@ -144,7 +144,7 @@ class Watch:
     def read(self, module: Any) -> Optional[Call]:
         """Dynamo announces that it reads a call of a module."""
         call = self.calls.enter(module, dynamo=True)
-        self.reading.announce(call)
+        self.reading.announce(call, module)
         return call
 
     def created(self, node: Any, tracer: Any, dynamo: bool) -> None:
