@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from htp.backends.common.align import align
+from htp.backends.fx.built import BuiltGraph
 from htp.backends.fx.faults import Faults
 from htp.backends.fx.ir import MARK
 from htp.backends.fx.marks import Marks, taken_off
@@ -12,7 +13,7 @@ from htp.backends.fx.stack import StackReader
 from htp.backends.fx.storages import StorageWrites
 from htp.backends.fx.values import Aliases, Seen, Value, placed
 from htp.backends.fx.views import Again, Operation
-from htp.backends.fx.written import BuiltGraph, Replacements, WrittenValues
+from htp.backends.fx.written import Replacements, WrittenValues
 from htp.errors import CaptureError
 from htp.graph.records import GraphRecord, NodeRecord
 from htp.scope import ModuleCall, Owner, Sharing

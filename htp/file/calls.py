@@ -5,8 +5,9 @@ forward pass. ``values`` is ``{"names": [...], "calls": [...]}`` with, for each 
 nothing is known of it, else ``[inputs, outputs]``, either null likewise. A value is the place of
 its name in ``names`` where it is the argument or result of that very number and all is as it should
 be, else ``[place of the name or -1, [place among the arguments, ...], reason or ""]``. Where there
-is no name, there may follow ``[element type, length of each axis or -1, ...]`` and the name in the
-operations that were folded (``htp.file.folded``). Schema 3 had neither.
+is no name, or the reason is ``folded``, there may follow ``[element type, length of each axis or
+-1, ...]`` and the name in the operations that were folded (``htp.file.folded``). Schema 3 had
+neither.
 """
 
 from functools import lru_cache
@@ -172,7 +173,7 @@ def _decoded(values: Any, names: Sequence[str]) -> Values:
         if not all(isinstance(each, str) for each in (*place, reason)):
             raise ValueError(f"{str(row)[:80]} is no value")
         name = names[number] if number >= 0 else None
-        if len(told) > (2 if name is None else 0) or None in told:
+        if len(told) > (2 if name is None or reason == "folded" else 0) or None in told:
             raise ValueError(f"{str(row)[:80]} is no value")
         kind, work = (*told, None, None)[:2]
         if not (work is None or isinstance(work, str)):

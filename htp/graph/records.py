@@ -209,9 +209,11 @@ class ValueRecord(NamedTuple):
             dropped), ``rewritten`` (another operation took the place of what computed it),
             ``ambiguous`` (several values may be it), ``body`` (inside a nested graph that stands
             for several calls), ``untraced`` (the exporter never saw it). With a name it is None,
-            or ``merged``: the value is that of an equal one which stands for this one, too.
-        kind: of an argument without a name, where it is known what the call does with it: what kind
-            of tensor it is.
+            or ``merged``: the value is that of an equal one which stands for this one, too; or, of
+            an argument, ``folded``: the exporter computed some of what the call makes of it, so
+            that the value is not all that the call's nodes read of it.
+        kind: of an argument without a name, or folded, where it is known what the call does with
+            it: what kind of tensor it is.
         work: its name in ``Capture.folded``, which says what the call computes of it; None for one
             that no operation of the call reads, and that is none of its results.
     """
@@ -221,6 +223,15 @@ class ValueRecord(NamedTuple):
     reason: Optional[str] = None
     kind: Optional[Kind] = None
     work: Optional[str] = None
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether it has a name, but does not stand alone for what the call reads of it."""
+        return self.name is not None and self.reason == "folded"
+
+    def alone(self) -> "ValueRecord":
+        """It, without a name that does not stand alone for it."""
+        return self._replace(name=None) if self.is_folded else self
 
 
 class CallRecord(NamedTuple):

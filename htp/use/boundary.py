@@ -42,6 +42,8 @@ __all__ = ["Borders", "Boundary", "BoundaryValue", "boundary"]
 Place = Tuple[str, ModuleCall]
 """A call of one of the exports in the file, which is told by its fingerprint."""
 
+_FOLDED = "folded"
+
 GONE = "gone"
 """Why a value has no name: the capture knew it, and the file has none of that name any more."""
 
@@ -55,7 +57,8 @@ class BoundaryValue(NamedTuple):
         name: its name in the file; None where it has none.
         reason: why it has none: ``gone`` where a tool took it away, else as the capture says
             (``fused``, ``folded``, ``unread``, ``rewritten``, ``ambiguous``, ``body``,
-            ``untraced``). With a name: None, or ``merged``, for a value that stands for this one.
+            ``untraced``). With a name: None; ``merged``, for a value that stands for this one; or
+            ``folded``, for an argument that the call's nodes read more of than this value.
     """
 
     place: Optional[Tuple[str, ...]]
@@ -96,8 +99,12 @@ class Boundary(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """Whether these are the module's own arguments and results, each with its name."""
-        return not self.remarks and all(value.known for value in (*self.taken, *self.given))
+        """Whether these are the module's own arguments and results, each with its name.
+
+        And whether its nodes read no argument by another value, which was made of it in advance.
+        """
+        values = (*self.taken, *self.given)
+        return not self.remarks and all(v.known and v.reason != _FOLDED for v in values)
 
     def to_json(self) -> Dict[str, Any]:
         """The same for programs."""
@@ -251,7 +258,7 @@ def _side(
         here = value.name is not None and value.name in names
         reason = GONE if value.name is not None and not here else value.reason
         found.append(BoundaryValue(value.place, value.name if here else None, reason))
-    if any(value.name is None for value in found):
+    if any(value.name is None or value.reason == _FOLDED for value in found):
         known = {value.name for value in found}
         found += [BoundaryValue(None, name) for name in read if name not in known]
     return tuple(found)

@@ -310,13 +310,14 @@ def test_damaged_values_are_told(held):
         calls.decode_values(PAIRS, packed.dump(held), "it")
 
 
-def test_what_an_argument_without_a_name_is():
+def test_what_an_argument_is_that_has_no_name_or_was_folded():
     for kind in (None, Kind(1, ()), Kind(7, (2, None))):
         for work in (None, "#0") if kind else (None,):
-            taken = (ValueRecord(("x",), None, "folded", kind, work),)
-            held = [call._replace(inputs=taken) for call in CALLS]
-            text = packed.dump(calls.encode_values(held))
-            assert calls.decode_values(PAIRS, text, "it") == tuple(held)
+            for name in (None, "a"):
+                taken = (ValueRecord(("x",), name, "folded", kind, work),)
+                held = [call._replace(inputs=taken) for call in CALLS]
+                text = packed.dump(calls.encode_values(held))
+                assert calls.decode_values(PAIRS, text, "it") == tuple(held)
 
 
 OPERATIONS = (

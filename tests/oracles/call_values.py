@@ -232,7 +232,7 @@ def _judge_call(
             found.none[str(value.reason)] += 1
             if value.reason not in REASONS:
                 found.wrong.append(f"{label}: the reason {value.reason!r} is not known")
-        elif value.reason not in (None, "merged"):
+        elif value.reason not in (None, "merged", *(("folded",) if side == "inputs" else ())):
             found.wrong.append(f"{label}: has a name and the reason {value.reason!r}")
         elif file is None or found.apart:
             found.not_judged["file differs from eager"] += 1

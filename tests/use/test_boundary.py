@@ -55,6 +55,13 @@ def test_a_value_without_a_name_has_its_reason():
     ]
 
 
+def test_an_argument_of_which_more_was_folded_is_not_all_that_is_read():
+    both = {**BOTH, "a": ((Value(("0",), "x"), Value(("1",), "one", "folded")), BOTH["a"][1])}
+    found = known(chain(), both).boundary("a")
+    assert (found.inputs, found.exact) == (("x", "one", "size"), False)
+    assert found.taken[1] == (("1",), "one", "folded")
+
+
 def test_the_graph_alone():
     found = htp.load(chain()).boundary("a")
     assert (found.inputs, found.outputs, found.exact) == (("x", "size"), ("h2",), False)

@@ -8,37 +8,29 @@ through operations of the call's own that were folded, and their results are wha
 that are still the ones that were built. Then those that were folded are remembered.
 """
 
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    List,
+    Mapping,
+    Optional,
+    Sequence,
+    Set,
+    Tuple,
+)
 
+from htp.backends.fx.built import Built
 from htp.backends.fx.ir import operator, walk
 from htp.backends.fx.operations import SMALL, UnknownError, as_tensor, means_the_same, said
 from htp.graph.records import Operation
 from htp.scope import Stack
 
-__all__ = ["Built", "FoldedWork"]
+__all__ = ["FoldedWork"]
 
 _MOST = 64
 """Values between an argument and what is left of it: of more it is not known what they are."""
-
-
-class Built(NamedTuple):
-    """A node of the graph that torch first built.
-
-    Attributes:
-        node: the node, which may be gone since.
-        inputs: what it read.
-        outputs: what it computed.
-        owner: the call that it belongs to, None where that is not known.
-        kind: equal for nodes that compute the same.
-        varies: whether that depends on what the model is given.
-    """
-
-    node: Any
-    inputs: Sequence[Any]
-    outputs: Sequence[Any]
-    owner: Optional[Stack]
-    kind: int
-    varies: bool
 
 
 Reader = Tuple[int, int]
@@ -52,10 +44,18 @@ class FoldedWork:
         model: the finished IR model.
         nodes: of the graph as torch first built it, in order.
         opsets: of that graph.
+        is_copy: whether a value is what a node handed on of another one, which it read.
     """
 
-    def __init__(self, model: Any, nodes: Sequence[Built], opsets: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        nodes: Sequence[Built],
+        opsets: Mapping[str, int],
+        is_copy: Callable[[Any, Any], bool],
+    ) -> None:
         self._nodes = nodes
+        self._is_copy = is_copy
         self._opsets = (opsets, dict(model.opset_imports))
         self._maker: Dict[int, Tuple[int, int]] = {}
         self._alike: Dict[Any, List[Any]] = {}
@@ -110,25 +110,31 @@ class FoldedWork:
                 break
         return {number: self._name(self._key(arguments[number][0])) for number in ends}
 
-    def computes(self, stack: Stack, argument: Iterable[Any]) -> bool:
-        """Whether a call computed something of an argument that was folded.
+    def made_of(self, stack: Stack, argument: Iterable[Any]) -> List[Any]:
+        """What a call computes of an argument, if some of that was folded; else nothing.
 
             t -> Relu -> r;  x, r -> Mul -> y       became       x, t -> Mul -> y
 
-        ``r`` holds what ``t`` does, so ``t`` may stand for it in the file; it is not what the call
-        takes.
+        ``r`` holds what ``t`` does, so one constant may stand for both in the file; what reads it
+        there may read what the call made of its argument.
         """
         pending, seen = list(argument), set(map(id, argument))
+        made: Dict[int, Any] = {}
+        was_folded = False
         while pending:
-            for at, _ in self._reads.get(id(pending.pop()), ()):
+            value = pending.pop()
+            for at, _ in self._reads.get(id(value), ()):
                 built = self._nodes[at]
                 if built.varies or self._is_of_others(at, stack):
                     continue
-                if at not in self._left and operator(built.node) != "Identity":
-                    return True
-                pending += [each for each in built.outputs if id(each) not in seen]
-                seen.update(map(id, built.outputs))
-        return False
+                for each in built.outputs:
+                    computes = not self._is_copy(each, value)
+                    was_folded |= computes and at not in self._left
+                    if computes or id(value) in made:
+                        made[id(each)] = each
+                    pending += [] if id(each) in seen else [each]
+                    seen.add(id(each))
+        return list(made.values()) if was_folded else []
 
     def operations(self) -> Tuple[Operation, ...]:
         """What was folded."""

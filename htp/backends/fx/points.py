@@ -24,6 +24,7 @@ from htp.backends.common.patching import PatchPoint, missing, only_here
 from htp.backends.fx.building import BUILDING
 from htp.backends.fx.values import KEY as _VALUES
 from htp.backends.fx.watch import Watch
+from htp.backends.fx.whole import whole_views
 
 __all__ = ["BUILDING", "TRACING", "lacking"]
 
@@ -184,9 +185,15 @@ def _translate(watch: Watch, plain: Any) -> Any:
         inner = kwargs.get("graph_like", model.graph) is not model.graph
         nodes = getattr(graph, "graph", graph).nodes  # 2.5 gives the whole program
         watch.guard(watch.values.translated, nodes, table, inner)
+        watch.guard(_note_whole_views, watch, nodes, table)
         return table
 
     return translate
+
+
+def _note_whole_views(watch: Watch, nodes: Any, table: Any) -> None:
+    for view, tensor in whole_views(nodes, table):
+        watch.replaced.note_copy(view, tensor)
 
 
 def _replace(watch: Watch, plain: Any) -> Any:

@@ -10,6 +10,7 @@ from htp.backends.common.align import align
 from htp.backends.common.modules import ModuleNames
 from htp.backends.common.overriding import overrides
 from htp.backends.fx import ends
+from htp.backends.fx.built import BuiltGraph
 from htp.backends.fx.calls import CallTracker
 from htp.backends.fx.failing import Failing
 from htp.backends.fx.faults import Faults
@@ -23,7 +24,7 @@ from htp.backends.fx.stack import StackReader
 from htp.backends.fx.unread import Reading, Run
 from htp.backends.fx.values import ValueTracker, hand_on, values_of
 from htp.backends.fx.views import ViewTracker
-from htp.backends.fx.written import BuiltGraph, Replacements, WrittenValues
+from htp.backends.fx.written import Replacements, WrittenValues
 from htp.errors import CaptureError
 from htp.graph.records import CallRecord, Capture, GraphRecord, Operation
 from htp.scope import Stack
@@ -69,7 +70,7 @@ class Watch:
         self._program: Any = None
         self._marks: Optional[Marks] = None
         self._built: Optional[BuiltGraph] = None
-        self._replaced = Replacements()
+        self.replaced = Replacements()
         self._before: Optional[GraphRecord] = None
         self._after: Optional[GraphRecord] = None
         self._attempt: Optional[Attempt] = None
@@ -197,7 +198,7 @@ class Watch:
             attempt.settle(calls)
         self._built = BuiltGraph(model)
         for node, _ in walk(model):
-            self._replaced.note_identity(node)
+            self.replaced.note_identity(node)
         self._marks = Marks(model, self._owner)
         self._parameters.read(model, self._marks.before)
 
@@ -219,7 +220,7 @@ class Watch:
         if not isinstance(values, (tuple, list)):
             values, replacements = [values], [replacements]
         for old, new in zip(values, replacements):
-            self._replaced.note(old, new)
+            self.replaced.note(old, new)
 
     def unmarked(self, program: Any) -> ContextManager[None]:
         """Let a program be without HTP's marks while torch writes it, if it is this export's."""
@@ -235,7 +236,7 @@ class Watch:
             without(self._program.model)
         # What is kept must hold neither weights nor graphs.
         self._program = self._marks = self._built = self._attempt = self.converting = None
-        self._replaced = Replacements()
+        self.replaced = Replacements()
         self._forget()
 
     def _collect(self, model: Any) -> None:
@@ -247,7 +248,7 @@ class Watch:
         if self._attempt is None:
             self._calls = tuple(map(CallRecord, self._written))
         else:
-            values = WrittenValues(model, self._built, self._replaced, self._marks)
+            values = WrittenValues(model, self._built, self.replaced, self._marks)
             self._calls = values.records(self._attempt.calls)
             self._operations = values.operations
 

@@ -1,15 +1,15 @@
 """Which value of the written graph a tensor of the forward pass is."""
 
-from typing import Any, Dict, Iterable, List, Optional, Set, Tuple, Union
+from typing import Any, Container, Dict, Iterable, List, Optional, Set, Tuple, Union
 
-from htp.backends.fx.folded import Built, FoldedWork
-from htp.backends.fx.ir import walk
+from htp.backends.fx.built import BuiltGraph
+from htp.backends.fx.folded import FoldedWork
 from htp.backends.fx.marks import Marks
 from htp.backends.fx.meta import Call
 from htp.backends.fx.values import Seen, Value
 from htp.graph.records import CallRecord, Kind, Operation, ValueRecord
 
-__all__ = ["BuiltGraph", "Replacements", "WrittenValues"]
+__all__ = ["Replacements", "WrittenValues"]
 
 
 class Replacements:
@@ -18,6 +18,7 @@ class Replacements:
     def __init__(self) -> None:
         self._by: Dict[int, Tuple[Any, Any]] = {}
         self._copies: Dict[int, List[Tuple[Any, Any]]] = {}
+        self._equal: Dict[int, List[Tuple[Any, Any]]] = {}
 
     def note(self, old: Any, new: Any) -> None:
         """``new`` computes what ``old`` did, and is read instead from now on."""
@@ -37,32 +38,52 @@ class Replacements:
             return
         for given in node.inputs:
             if given is not None and _alike(given.const_value, new.const_value):
-                self._copies.setdefault(id(given), []).append((old, given))
-                self._copies.setdefault(id(old), []).append((given, old))
+                self._equal.setdefault(id(given), []).append((old, given))
+                self._equal.setdefault(id(old), []).append((given, old))
 
     def note_identity(self, node: Any) -> None:
-        """A node that may hand on what it reads.
+        """A node that may hand on what it reads. A node that is gone forgets that, so now."""
+        if node is not None and node.op_type == "Identity" and not node.domain:
+            for copy, read in zip(node.outputs, node.inputs):
+                self.note_copy(copy, read)
+
+    def note_copy(self, copy: Any, read: Any) -> None:
+        """A node hands on what it reads.
 
         Whoever drops it lets that be read instead. Whoever folds it puts a constant in its place,
-        which is what it read as well. Now, because a node that is gone forgets what it read.
+        which is what it read as well.
         """
-        if node is not None and node.op_type == "Identity" and not node.domain:
-            for old, new in zip(node.outputs, node.inputs):
-                self._by.setdefault(id(old), (old, new))
-                self._copies.setdefault(id(new), []).append((old, new))
+        self._by.setdefault(id(copy), (copy, read))
+        self._copies.setdefault(id(read), []).append((copy, read))
 
-    def follow(self, value: Any, live: Dict[int, Any]) -> Any:
-        """What stands for a value: itself if it is still there, else what took its place."""
+    def is_copy(self, value: Any, read: Any) -> bool:
+        """Whether a value is what a node handed on of another one."""
+        return any(value is copy for copy, _ in self._copies.get(id(read), ()))
+
+    def follow(
+        self, value: Any, live: Dict[int, Any], past: Container[int] = (), *, same: bool = False
+    ) -> Any:
+        """What stands for a value: itself if it is still there, else what took its place.
+
+        Args:
+            value: the value.
+            live: what is still there.
+            past: what shall not stand for it, by ``id``.
+            same: only what took its place, not what was found to hold the same.
+        """
         waiting: List[Any] = [value]
         seen: Dict[int, Any] = {}
         while waiting:
             at = waiting.pop(0)
+            if id(at) in past:
+                continue
             if id(at) in live:
                 return at
             if id(at) not in seen:
                 seen[id(at)] = at
                 waiting += self._by.get(id(at), ())[1:]
                 waiting += (copy for copy, _ in self._copies.get(id(at), ()))
+                waiting += (one for one, _ in (() if same else self._equal.get(id(at), ())))
         return self._last(value)
 
     def _last(self, value: Any) -> Any:
@@ -86,64 +107,6 @@ def _alike(one: Any, two: Any) -> bool:
 
 _LARGE = 2**20
 """Elements beyond which constants are not compared."""
-
-
-class BuiltGraph:
-    """What is remembered of the main graph as torch first built it.
-
-    Args:
-        model: the IR model.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self._left = [node for node, _ in walk(model)]
-        self._nodes = [(list(node.inputs), list(node.outputs)) for node in self._left]
-        self.opsets: Dict[str, int] = dict(model.opset_imports)
-        self._outputs = list(model.graph.outputs)
-        self._inputs = {id(value) for value in model.graph.inputs}
-        self._made = {id(value) for _, outputs in self._nodes for value in outputs}
-        self._made |= self._inputs
-        self._both: Optional[Tuple[Set[int], Set[int]]] = None
-
-    def __contains__(self, value: Any) -> bool:
-        return id(value) in self._made
-
-    def why_gone(self, value: Any) -> str:
-        """Why a value is in the graph no more."""
-        read, varying = self._flows()
-        if id(value) not in read:
-            return "unread"
-        return "rewritten" if id(value) in varying else "folded"
-
-    def varies(self, value: Any) -> bool:
-        """Whether a value depends on what the model is given."""
-        return id(value) in self._flows()[1]
-
-    def _flows(self) -> Tuple[Set[int], Set[int]]:
-        if self._both is None:
-            self._both = self._flow()
-        return self._both
-
-    def nodes(self, marks: Marks) -> List[Built]:
-        """Its nodes, as they were."""
-        _, varying = self._flows()
-        rows = zip(self._left, self._nodes, marks.told())
-        return [
-            Built(node, read, made, *told, any(id(value) in varying for value in made))
-            for node, (read, made), told in rows
-        ]
-
-    def _flow(self) -> Tuple[Set[int], Set[int]]:
-        """What an output of the graph depends on, and what depends on an input of the graph."""
-        read = {id(value) for value in self._outputs}
-        for inputs, outputs in reversed(self._nodes):
-            if any(id(value) in read for value in outputs):
-                read.update(id(value) for value in inputs if value is not None)
-        varying = set(self._inputs)
-        for inputs, outputs in self._nodes:
-            if any(id(value) in varying for value in inputs):
-                varying.update(id(value) for value in outputs)
-        return read, varying
 
 
 class WrittenValues:
@@ -193,22 +156,46 @@ class WrittenValues:
         }
         names = self._of_folded().names(call.stack, folded) if folded else {}
         return tuple(
-            _working(record, folded[at][0], names.get(at)) if at in folded else record
+            _working(self._held(call, record, folded[at]), folded[at][0], names.get(at))
+            if at in folded
+            else record
             for at, record in enumerate(records)
         )
 
+    def _held(self, call: Call, record: ValueRecord, found: List[Any]) -> ValueRecord:
+        """The record of an argument that was folded, or of which something was.
+
+        What is in the file by itself, or by what torch read in its place, is the argument. What was
+        seen to hold the same may be what the call made of it.
+        """
+        if record.name is None:
+            return ValueRecord(record.place, None, "folded")
+        made = self._of_folded().made_of(call.stack, found)
+        past = {id(value) for value in made}
+        past.update(id(self._replaced.follow(value, self._live, same=True)) for value in made)
+        name = self._one((each, {"same": True}) for each in found)
+        name = name or self._one((each, {"past": past}) for each in found)
+        return ValueRecord(record.place, name, "folded")
+
+    def _one(self, asked: Iterable[Tuple[Any, Dict[str, Any]]]) -> Optional[str]:
+        """The name of the one value of the file that stands for several; None for none or more."""
+        ends = [self._replaced.follow(value, self._live, **how) for value, how in asked]
+        names = {str(end.name) for end in ends if id(end) in self._live}
+        return names.pop() if len(names) == 1 else None
+
     def _is_folded(self, call: Call, value: Value, record: ValueRecord) -> bool:
-        """Whether the file has not what a call takes, or has it by chance."""
+        """Whether the file has not what a call takes, or not all that the call makes of it."""
         if record.name is None:
             return record.reason == "folded" and record.kind is None
         if any(self._built.varies(each) for each in value.found):
             return False
-        return self._of_folded().computes(call.stack, value.found)
+        return bool(self._of_folded().made_of(call.stack, value.found))
 
     def _of_folded(self) -> FoldedWork:
         if self._work is None:
             nodes = self._built.nodes(self._marks)
-            self._work = FoldedWork(self._model, nodes, self._built.opsets)
+            copies, opsets = self._replaced.is_copy, self._built.opsets
+            self._work = FoldedWork(self._model, nodes, opsets, copies)
         return self._work
 
     def _side(self, seen: Optional[List[Seen]]) -> Optional[Tuple[ValueRecord, ...]]:
@@ -249,7 +236,6 @@ class WrittenValues:
 
 def _working(record: ValueRecord, value: Any, name: Optional[str]) -> ValueRecord:
     """The record of a folded argument, with what the call computes of it where that is known."""
-    record = ValueRecord(record.place, None, "folded")
     if name is None or value.dtype is None or value.shape is None:
         return record
     shape = tuple(n if isinstance(n, int) else None for n in value.shape)

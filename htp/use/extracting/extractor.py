@@ -9,7 +9,7 @@ from htp.file.garbage import no_search
 from htp.file.model_file import ModelFile
 from htp.file.origin import Origin
 from htp.file.records import record_model
-from htp.graph.records import Operation
+from htp.graph.records import Operation, ValueRecord
 from htp.scope import ModuleCall, Tag
 from htp.use.calls import Calls
 from htp.use.extracting.build import Built, Bytes
@@ -167,7 +167,7 @@ class Extractor:
             frozenset(owned.merged),
             frozenset(owned.fused),
             owned.inner,
-            record.inputs if record else None,
+            _alone(record.inputs) if record else None,
             record.outputs if record else None,
             folded=self._folded_of(origin),
         )
@@ -276,3 +276,7 @@ class _Tried(NamedTuple):
 
     part: Optional[Part]
     refused: Optional[RefusedError]
+
+
+def _alone(values: Optional[Tuple[ValueRecord, ...]]) -> Optional[Tuple[ValueRecord, ...]]:
+    return None if values is None else tuple(each.alone() for each in values)

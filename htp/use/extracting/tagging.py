@@ -121,7 +121,7 @@ def _naming(record: CallRecord, named: Named, is_whole: bool) -> CallRecord:
         return unread.get(value.place) if is_whole and value.kind is not None else None
 
     def now(value: ValueRecord) -> ValueRecord:
-        found = name(value) if value.name is None else None
+        found = name(value) if value.name is None or value.is_folded else None
         return value if found is None else ValueRecord(value.place, found)
 
     inputs = None if record.inputs is None else tuple(map(now, record.inputs))
@@ -134,6 +134,8 @@ def _still(values: Values, names: Set[str]) -> Values:
     return tuple(
         each
         if each.name is None or each.name in names
+        else each.alone()
+        if each.is_folded
         else each._replace(name=None, reason="unread")
         for each in values
     )

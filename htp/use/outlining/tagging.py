@@ -71,5 +71,6 @@ def _kept(
     found: List[ValueRecord] = []
     for each in values:
         gone = each.name is not None and each.name not in names
-        found.append(ValueRecord(each.place, None, "body") if gone else each)
+        without = each.alone() if each.is_folded else ValueRecord(each.place, None, "body")
+        found.append(without if gone else each)
     return tuple(found)
