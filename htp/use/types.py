@@ -23,6 +23,7 @@ from typing import (
 
 from htp.errors import HTPError, InvalidModelError, did_you_mean
 from htp.file.document import bodies_of, text_of
+from htp.use.deep import refuse_deep
 from htp.use.sizes import MOST, compute_sizes
 from htp.use.standin import stand_in
 from htp.use.veiled import veiled
@@ -186,6 +187,7 @@ def _light(model: "onnx.ModelProto") -> "onnx.ModelProto":
     """A copy without the contents of large initializers."""
     import onnx
 
+    refuse_deep(model)
     light = onnx.ModelProto()
     for field, value in model.ListFields():
         if field.name == "graph":

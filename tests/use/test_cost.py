@@ -459,13 +459,25 @@ def test_sizes_are_not_read_from_the_working_directory(place, tmp_path, monkeypa
     assert htp.load(made).cost({"batch": 3}).total.unknown == 1
 
 
-def test_a_function_that_calls_itself():
+def calling(count, last):
+    """Functions of which each calls the next; and what the last one calls."""
     made = small()
-    again = helper.make_node("F", ["i"], ["o"], domain="mine")
-    made.functions.append(
-        helper.make_function("mine", "F", ["i"], ["o"], [again], [helper.make_opsetid("mine", 1)])
-    )
+    opsets = [helper.make_opsetid("mine", 1), helper.make_opsetid("", 17)]
+    for at in range(count):
+        op, domain = (f"F{at + 1}", "mine") if at + 1 < count else last
+        inner = helper.make_node(op, ["i"], ["o"], domain=domain)
+        made.functions.append(helper.make_function("mine", f"F{at}", ["i"], ["o"], [inner], opsets))
     made.opset_import.add(domain="mine", version=1)
-    made.graph.node.append(helper.make_node("F", ["x"], ["again"], domain="mine"))
-    with pytest.raises(htp.InvalidModelError, match="cannot be inferred"):
-        htp.load(made).cost()
+    made.graph.node.append(helper.make_node("F0", ["x"], ["again"], domain="mine"))
+    return htp.load(made)
+
+
+def test_functions_that_call_each_other_without_an_end():
+    """Older releases of onnx end the process then."""
+    with pytest.raises(htp.InvalidModelError, match="each other in a circle"):
+        calling(1, ("F0", "mine")).cost()
+    with pytest.raises(htp.InvalidModelError, match="each other in a circle"):
+        calling(3, ("F1", "mine")).cost()
+    with pytest.raises(htp.InvalidModelError, match="more than 100 deep"):
+        calling(20_000, ("Relu", "")).cost()
+    assert calling(100, ("Relu", "")).cost().total.unknown == 102
