@@ -24,9 +24,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:All nodes have tags, but whether those still fit"),
 ]
 
-COUNT = int(os.environ.get("HTP_FUZZ_FILES", "160"))
+COUNT = int(os.environ.get("HTP_FUZZ_FILES", "120"))
 BATCH = 40
-HANG = 60
+HANG = 240
 """Seconds for all operations on one file of some 100 kB: no measure, but no hang."""
 
 FILES = Path(__file__).parent / "files"

@@ -9,7 +9,6 @@ import pytest
 import torch
 from expected import where_known
 from torch import nn
-from torch.nn.utils.parametrize import register_parametrization
 
 import htp
 from htp import registry
@@ -339,6 +338,8 @@ class Parametrized(nn.Module):
 
     def __init__(self):
         super().__init__()
+        from torch.nn.utils.parametrize import register_parametrization  # not in the oldest torch
+
         self.first, self.inner, self.last = layer(), nn.Sequential(layer(), layer()), layer()
         for one in (self.inner[0], self.inner[1]):
             register_parametrization(one, "weight", Bounded())
