@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import os
 import platform
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def pytest_collection_modifyitems(items):
             reason = reason_of(backend, case, item.originalname)
             if reason and not item.get_closest_marker("xfail"):  # a table's own says more
                 item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_is_compiled_yet():
+    """Dynamo gives up on a function of torch's that it compiled too often, for whatever models.
+
+    Which files of tests one process has run before is chance.
+    """
+    dynamo = sys.modules.get("torch._dynamo")  # most files never load it, and some have no torch
+    if dynamo is not None:
+        dynamo.reset()
 
 
 class Results:
