@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from expected import where_known
 from oracles.call_values import judge, recorded
 from oracles.subject import Subject
 from parts import results
@@ -17,11 +18,6 @@ from htp.testing.running import shown
 FX = [info.name for info in htp.available_backends() if info.usable and info.name == "fx"]
 
 pytestmark = [LET_TORCH_WARN, pytest.mark.skipif(not FX, reason="the fx backend is not usable")]
-
-ANEW = pytest.mark.skipif(
-    tuple(map(int, torch.__version__.split(".")[:2])) < (2, 6),
-    reason="torch 2.5's own pass reads the model anew from its bytes, and folds after that",
-)
 
 TABLE = torch.arange(1, 5, dtype=torch.float32)
 SIGNED = torch.tensor([1.0, -2.0, 3.0, -4.0])
@@ -73,7 +69,7 @@ def exported(table, made, again, folder):
     return value, tagged
 
 
-@ANEW
+@where_known("test_an_argument_of_which_something_was_folded_keeps_its_name", "fx")
 def test_an_argument_of_which_something_was_folded_keeps_its_name(tmp_path):
     """The file has it for another reader, who is not the call."""
     value, tagged = exported(SIGNED, torch.relu, True, tmp_path)
@@ -86,7 +82,7 @@ def test_an_argument_of_which_something_was_folded_keeps_its_name(tmp_path):
     again_computed(tagged, lambda table: np.maximum(table, 0))
 
 
-@ANEW
+@where_known("test_a_constant_that_is_what_the_call_made_of_it_is_no_argument", "fx")
 @pytest.mark.parametrize("again", [False, True])
 def test_a_constant_that_is_what_the_call_made_of_it_is_no_argument(again, tmp_path):
     value, tagged = exported(TABLE, torch.relu, again, tmp_path)
