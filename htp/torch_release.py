@@ -114,3 +114,12 @@ PRINTS_WHAT_IT_WAS_BUILDING: Final[bool] = RELEASE is not None and Version("2.15
 to in every release, but catches C++'s ``std::runtime_error`` only, which a Python error was none of
 in the releases that were tried, up to 2.9:
 https://github.com/pytorch/pytorch/blob/v2.4.1/torch/csrc/jit/passes/onnx.cpp"""
+
+READS_WITHOUT_TRACE: Final = tuple(
+    name
+    for name, traced_since in (("tolist", "1.10"), ("numpy", "1.13"))
+    if RELEASE is not None and Version(traced_since) > RELEASE
+)
+"""Methods of ``Tensor`` that hand its numbers to Python and leave nothing in a TorchScript trace.
+From the release on that is named they are traced, as ``aten::resolve_conj``:
+https://github.com/pytorch/pytorch/blob/v1.13.0/torch/csrc/utils/tensor_numpy.cpp"""

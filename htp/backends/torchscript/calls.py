@@ -12,6 +12,7 @@ from typing import Any, Callable, Mapping, Optional, Set, Tuple
 
 from htp.backends.common.overriding import overrides
 from htp.backends.torchscript.markers import EXIT, marker
+from htp.backends.torchscript.names import hands_on
 from htp.backends.torchscript.scopes import CallLog
 from htp.backends.torchscript.taken import Taken
 
@@ -113,6 +114,7 @@ def watched_function(log: CallLog, call: Callable[..., Any]) -> Callable[..., An
 
     tracing_state = torch._C._get_tracing_state
 
+    @hands_on
     def __call__(*args: Any, **kwargs: Any) -> Any:  # noqa: N807
         state = tracing_state()
         token = log.innermost()

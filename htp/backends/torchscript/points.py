@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, Tuple
 
 from htp.backends.common.entrances import ENTRANCES
 from htp.backends.common.patching import PatchPoint, only_here
+from htp.backends.torchscript.names import around_names
 from htp.backends.torchscript.recorder import Recorder
 from htp.backends.torchscript.scopes import TraceModuleMap
 
@@ -140,6 +141,7 @@ def _after_inlining(recorder: Recorder, copy_inlined: Any) -> Any:
 
 def _points() -> Iterator[PatchPoint]:
     yield PatchPoint("_trace_module_map", ("torch.jit._trace",), _stand_in, apart=True)
+    yield PatchPoint("_create_interpreter_name_lookup_fn", ("torch.jit._trace",), around_names)
     yield PatchPoint("_setup_trace_module_map", UTILS, only_here(_around_setup), needed=False)
     yield PatchPoint("_optimize_graph", UTILS, only_here(_around_optimizing))
     # Passes that make nodes anew and, on old releases, without a scope.

@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from htp.backends.common.patching import replaced
 from htp.graph.records import Kind
+from htp.torch_release import READS_WITHOUT_TRACE
 
 __all__ = ["PRINT", "Reading", "seeing"]
 
@@ -108,15 +109,11 @@ def _kind(value: Any) -> Optional[Kind]:
 
 @contextmanager
 def seeing(reading: Reading, thread: int) -> Iterator[None]:
-    """Let it be seen meanwhile what Python reads of a tensor as a list or an array.
-
-    Where torch has ``resolve_conj``, that is traced:
-    https://github.com/pytorch/pytorch/blob/v1.10.0/torch/csrc/utils/tensor_numpy.cpp
-    """
+    """Let it be seen meanwhile what Python reads of a tensor as a list or an array."""
     import torch
 
     with ExitStack() as stack:
-        for name in () if hasattr(torch, "resolve_conj") else ("numpy", "tolist"):
+        for name in READS_WITHOUT_TRACE:
             new = _seen(reading, thread, getattr(torch.Tensor, name))
             stack.enter_context(replaced(torch.Tensor, name, new))
         yield
