@@ -20,6 +20,7 @@ __all__ = [
     "OLDEST",
     "ONNX_SINCE",
     "PRINTS_WHAT_IT_WAS_BUILDING",
+    "READS_WITHOUT_TRACE",
     "RELEASE",
     "TORCH",
     "TRACED_LINES_ARE_RIGHT",
@@ -109,10 +110,12 @@ TRACED_LINES_ARE_RIGHT: Final = (
 the place in the code for one in bytes, which it is no longer since Python 3.10, and are lines off:
 https://github.com/pytorch/pytorch/blob/v2.0.0/torch/csrc/utils/pythoncapi_compat.h#L227"""
 
-PRINTS_WHAT_IT_WAS_BUILDING: Final[bool] = RELEASE is not None and Version("2.15") <= RELEASE
+PRINTS_WHAT_IT_WAS_BUILDING: Final[bool] = RELEASE is not None and (
+    Version("2.15") <= RELEASE or Version("1.12") <= RELEASE < Version("1.13")
+)
 """Whether torch prints, where a conversion to ONNX fails, the graph that it was building. It means
 to in every release, but catches C++'s ``std::runtime_error`` only, which a Python error was none of
-in the releases that were tried, up to 2.9:
+in the releases that were tried, but for 1.12 and from 2.15 on:
 https://github.com/pytorch/pytorch/blob/v2.4.1/torch/csrc/jit/passes/onnx.cpp"""
 
 READS_WITHOUT_TRACE: Final = tuple(

@@ -297,7 +297,7 @@ def test_the_report(transformer):
         ]
     model.graph.node.remove(removed)
     added = model.graph.node.add(
-        op_type="Cast", input=[model.graph.node[5].output[0]], output=["added"], name="added"
+        op_type="Cast", input=[removed.input[0]], output=["added"], name="added"
     )
     added.attribute.add(name="to", i=1, type=onnx.AttributeProto.INT)
     report = htp.carry(transformer, model).carried

@@ -19,7 +19,7 @@ from htp.backends.base import Where
 from htp.backends.common import failing
 from htp.failures import told
 from htp.scope import ModuleCall
-from htp.torch_release import TRACED_LINES_ARE_RIGHT
+from htp.torch_release import RELEASE, TRACED_LINES_ARE_RIGHT
 
 LINE = re.compile(
     r"^while exporting (?P<path>.+) \((?P<type>\w+), call (?P<call>\d+)\)"
@@ -30,11 +30,15 @@ NO_MODULE = re.compile(
     r"^while converting (?P<operator>\S+)(?: at (?P<source>\S+:\d+))?", re.MULTILINE
 )
 BACKENDS = [one.name for one in htp.available_backends() if one.usable]
+ENDLESS = {("2.8", "fx", "rows")}
+"""What torch alone does not end to export either: there draft_export follows a loop of the data."""
+
+HERE = RELEASE and f"{RELEASE.major}.{RELEASE.minor}"
 CASES = [
     param(row, name, test="test_where_it_was_planted", backend=name, case=row.name)
     for row in PLANTED
     for name in row.backends
-    if name in BACKENDS
+    if name in BACKENDS and (HERE, name, row.name) not in ENDLESS
 ]
 
 

@@ -29,7 +29,7 @@ def named(subject: Subject) -> Holders:
     """Whose weights initializers are by their names."""
     modules = subject.modules
     holders: Dict[str, FrozenSet[str]] = {}
-    for name in subject.graph.initializers:
+    for name in (*subject.graph.initializers, *subject.copies):
         path, dot, _ = name.rpartition(".")
         if modules is not None:
             if name in modules.tensors:

@@ -75,21 +75,39 @@ class Subject:
     def __post_init__(self) -> None:
         self.index = GraphIndex(self.graph)
         self.nodes: List[NodeRecord] = self.index.nodes
-        self.held = self._held()
         self._fed = set(self.graph.inputs)
         self.modules: Optional[Modules] = None if self.model is None else self.model.modules
+        self.copies = self._copies()
+        self.held = self._held()
 
     def computes(self, at: int) -> bool:
         """Whether a node computes something from what is fed to the graph, or from other nodes."""
         makers = self.index.makers
         return any(name in makers or name in self._fed for name in self.nodes[at].inputs)
 
+    def _copies(self) -> Dict[str, int]:
+        """The nodes that copy a weight for another parameter, by that one's name.
+
+        From torch 1.12 on the TorchScript exporter writes one of equal parameters, and an Identity
+        under the name of each of the others; of names the model alone tells which are parameters.
+        """
+        if self.modules is None:
+            return {}
+        known, tensors = set(self.graph.initializers), self.modules.tensors
+        copying = ((at, node) for at, node in enumerate(self.nodes) if node.op == "Identity")
+        return {
+            name: at
+            for at, node in copying
+            for name in node.outputs[:1]
+            if name in tensors and known.issuperset(node.inputs)
+        }
+
     def _held(self) -> Dict[int, Tuple[str, ...]]:
-        """The initializers that each node reads, by its place, where it reads any."""
-        known = set(self.graph.initializers)
+        """The weights that each node reads, by its place, where it computes with any."""
+        known, copying = {*self.graph.initializers, *self.copies}, set(self.copies.values())
         found = {}
         for at, node in enumerate(self.nodes):
             names = tuple(name for name in node.inputs if name in known)
-            if names:
+            if names and at not in copying:
                 found[at] = names
         return found

@@ -6,7 +6,7 @@ again, or nothing at all where torch has no scopes of its own (before 1.13):
     scope: #htp0#::/#htp1#::b        scope: net.Model::/net.Block::b
     , scope: #htp0#/#htp1#
 
-It prints with ``verbose=True``, and newer releases where a conversion fails. The graph that was
+It prints with ``verbose=True``, and some releases where a conversion fails. The graph that was
 being built then is printed in C++, where nobody can change it; but before that the error passes
 through Python. So it is printed there, and C++ is silent until the conversion has ended.
 """
