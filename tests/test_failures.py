@@ -30,15 +30,19 @@ NO_MODULE = re.compile(
     r"^while converting (?P<operator>\S+)(?: at (?P<source>\S+:\d+))?", re.MULTILINE
 )
 BACKENDS = [one.name for one in htp.available_backends() if one.usable]
-ENDLESS = {("2.8", "fx", "rows")}
-"""What torch alone does not end to export either: there draft_export follows a loop of the data."""
+UNREACHED = {
+    ("2.6", "fx", "while_leaf"),  # torch fails on the loop, before it comes to what that calls
+    ("2.6", "fx", "while_translation"),
+    ("2.8", "fx", "rows"),  # draft_export follows a loop of the data, and torch alone never ends
+}
+"""Where torch alone does not come to what was planted."""
 
 HERE = RELEASE and f"{RELEASE.major}.{RELEASE.minor}"
 CASES = [
     param(row, name, test="test_where_it_was_planted", backend=name, case=row.name)
     for row in PLANTED
     for name in row.backends
-    if name in BACKENDS and (HERE, name, row.name) not in ENDLESS
+    if name in BACKENDS and (HERE, name, row.name) not in UNREACHED
 ]
 
 
