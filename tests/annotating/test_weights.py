@@ -32,6 +32,20 @@ def test_a_weight_that_several_nodes_read_leaves_the_call_open():
     assert told(subject(reading("a.w", "a.w", "b.w")), NAMES) == [None, None, "b"]
 
 
+def test_a_copy_under_the_name_of_another_parameter_is_that_ones():
+    """Torch writes one of equal parameters, and an Identity for each of the others."""
+    nodes = [
+        node("n0", "a.weight", "b.weight", op="Identity"),
+        node("n1", "x a.weight", "v1"),
+        node("n2", "v1 b.weight", "v2"),
+    ]
+    given = graph(*nodes, initializers="a.weight")
+    known = model(modules("a", "b", tensors=("a.weight", "b.weight")))
+    assert told(subject(given, model=known), NAMES) == [None, "a", "b"]
+    # Without the model nobody knows that the name is a parameter's.
+    assert told(subject(given), NAMES) == [None, None, None]
+
+
 def test_contents_are_known_again():
     states = {"a.weight": weight(1.0, 2.0, 3.0, 4.0), "b.weight": weight(1.0, 1.0, 1.0, 1.0)}
     held = {"one": weight(1.0, 2.0, 3.0, 4.0), "two": weight(1.0, 1.0, 1.0, 1.0)}
