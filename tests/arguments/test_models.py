@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from expected import where_known
 from torch import nn
 
 import htp
@@ -100,6 +101,7 @@ class Hides(nn.Module):
         return self.linear(torch.relu(self.held[0](x)))
 
 
+@where_known("test_what_torch_captured_from_a_graph_names_no_module", "fx")
 @pytest.mark.skipif("fx" not in USABLE, reason="this torch has no torch.export")
 def test_what_torch_captured_from_a_graph_names_no_module(tmp_path):
     """Torch 2.5 and 2.6 have dynamo read the model, and capture the graph that came of it."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 
+import onnx
 import pytest
 import torch
 from expected import where_known
@@ -284,9 +285,17 @@ def test_functions_that_are_named_after_scopes_are_refused_and_not_disturbed(tmp
         assert one.read() == other.read()
 
 
+def by_fx(path):
+    """Whether torch.export captured what torch wrote: only then do its nodes have metadata."""
+    return any(node.metadata_props for node in onnx.load(path).graph.node)
+
+
 @pytest.mark.skipif("fallback" not in PARAMETERS or "fx" not in USABLE, reason="no fall-back")
 def test_a_fall_back_that_was_asked_for(tmp_path):
-    """torch changes to its other exporter, and the tags are that one's."""
+    """torch changes to its other exporter, and the tags are that one's.
+
+    Where it takes ``draft_export`` first, that may follow the branch: only the file tells.
+    """
 
     class Branch(nn.Module):
         def forward(self, x):
@@ -299,7 +308,7 @@ def test_a_fall_back_that_was_asked_for(tmp_path):
             htp.export(Branch(), (x(),), str(path), dynamo=True, fallback=True)
         return
     tagged = htp.export(Branch(), (x(),), str(path), dynamo=True, fallback=True)
-    assert tagged.backend == "torchscript"
+    assert tagged.backend == ("fx" if by_fx(plain) else "torchscript")
     assert tagged.coverage.unknown == 0
     tagged.strip().save(path)
     assert path.read_bytes() == plain.read_bytes()
