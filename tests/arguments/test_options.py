@@ -303,7 +303,7 @@ def test_a_fall_back_that_was_asked_for(tmp_path):
 
     plain, path = tmp_path / "torch.onnx", tmp_path / "htp.onnx"
     torch.onnx.export(Branch(), (x(),), str(plain), dynamo=True, fallback=True)
-    if HERE in ("2.5", "2.6", "2.7"):  # these trace it within torch.export first, without any module
+    if HERE in ("2.5", "2.6", "2.7"):  # traced in torch.export, without modules
         with pytest.raises(CaptureError, match="without its modules"):
             htp.export(Branch(), (x(),), str(path), dynamo=True, fallback=True)
         return
