@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
+from packaging.specifiers import SpecifierSet
+
 from accuracy_chart import draw
 from accuracy_results import METHODS, Run, runs, share, totals
 from fingerprint import fingerprint, of_code, sentence, stale
@@ -121,7 +123,11 @@ def _unexportable(everything: Sequence[Run]) -> Iterator[List[str]]:
             run.torch
             for run in everything
             if run.backend == row["backend"]
-            and any(met["reason"] == row["reason"] for met in run.entry["expected_failures"])
+            and SpecifierSet(row["torch"]).contains(run.torch)
+            and any(
+                met["case"] in ("-", row["case"]) and row["test"] in ("*", met["test"])
+                for met in run.entry["expected_failures"]
+            )
         ]
         if releases:
             reason = row["reason"].replace("|", "\\|")
