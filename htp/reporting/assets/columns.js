@@ -16,22 +16,25 @@ function macsCell(row) {
 }
 
 const MODULE_COLUMNS = [
-  { key: "class", title: "class", width: 132, help: "The module's class.",
+  { key: "class", title: "class", width: 120, help: "The module's class.",
     value: classOf, cell: (row) => html`<bdi title=${row === LOST ? "" : text(MODULES.type[row])}>${classOf(row)}</bdi>` },
-  { key: "calls", title: "calls", width: 52, right: true, help: "How often it is called here.",
+  { key: "calls", title: "calls", width: 50, right: true, help: "How often it is called here.",
     value: (row) => callsOf(row).length, cell: (row) => (callsOf(row).length ? count(callsOf(row).length) : dash) },
-  { key: "own", title: "own", width: 54, right: true, help: "Nodes of exactly this module.",
+  { key: "own", title: "own", width: 50, right: true, help: "Nodes of exactly this module.",
     value: ownOf, cell: (row) => (ownOf(row) ? count(ownOf(row)) : dash) },
-  { key: "nodes", title: "nodes", width: 60, right: true, help: "Its nodes and those of all below it.",
+  { key: "nodes", title: "nodes", width: 56, right: true, help: "Its nodes and those of all below it.",
     value: totalOf, cell: (row) => (totalOf(row) ? count(totalOf(row)) : dash) },
-  { key: "shared", title: "shared", width: 72, right: true,
+  { key: "shared", title: "shared", width: 66, right: true,
     help: "Nodes that are owned elsewhere and stand for it, too.",
     value: (row) => (row === LOST ? 0 : MODULES.shared[row]),
     cell: (row) => (row !== LOST && MODULES.shared[row] ? count(MODULES.shared[row]) : dash) },
+  { key: "provenance", title: "provenance", width: 166, help: "How the owners of its nodes are known.",
+    value: (row) => (row === LOST ? null : MODULES.total[row][0] / (totalOf(row) || 1)),
+    cell: (row) => html`<${Coverage} counts=${row === LOST ? [0, 0, 0, OWN[LOST].length] : MODULES.total[row]} />` },
   { key: "parameters", title: "parameters", width: 86, right: true,
     help: "Elements of the parameters and buffers that its nodes read, each once.",
     value: (row) => figureOf(row, "parameters"), cell: (row) => figure(row, "parameters", short) },
-  { key: "bytes", title: "bytes", width: 72, right: true, help: "Of all weights that its nodes read.",
+  { key: "bytes", title: "bytes", width: 68, right: true, help: "Of all weights that its nodes read.",
     value: (row) => figureOf(row, "bytes"), cell: (row) => figure(row, "bytes", bytes) },
   { key: "macs", title: "MACs", width: 72, right: true,
     help: "Multiply-accumulates of matrix products and convolutions, as far as shapes are known.",
@@ -39,9 +42,6 @@ const MODULE_COLUMNS = [
   { key: "activations", title: "activations", width: 96, right: true,
     help: "Elements of the values that its nodes compute, as far as shapes are known.",
     value: (row) => figureOf(row, "activations"), cell: (row) => figure(row, "activations", short) },
-  { key: "provenance", title: "provenance", width: 132, help: "How the owners of its nodes are known.",
-    value: (row) => (row === LOST ? null : MODULES.total[row][0] / (totalOf(row) || 1)),
-    cell: (row) => html`<${Coverage} counts=${row === LOST ? [0, 0, 0, OWN[LOST].length] : MODULES.total[row]} />` },
 ].filter(({ key }) => key !== "shared" || MODULES.shared.some((each) => each));
 
 const FORMS = new Map([
