@@ -1,6 +1,7 @@
 """docs/accuracy.md says what was measured, and nothing better."""
 
 import json
+import re
 from pathlib import Path
 
 import accuracy as page
@@ -78,3 +79,19 @@ def test_the_page_is_that_of_the_recorded_results():
     code = named_in(docs / "accuracy.md")
     assert (docs / "accuracy.md").read_text("utf-8") == page.render(found, code)
     assert (docs / "accuracy.csv").read_text("utf-8") == page.as_csv(found)
+
+
+def labels(chart):
+    """What stands in the bars, column for column: matplotlib tells it beside the outlines."""
+    return re.findall(r"<!-- (silent|[\d.]+ %) -->", chart)
+
+
+def test_the_chart_is_of_the_recorded_results():
+    scores = [results.totals(run) for run in results.runs(RECORDED)]
+    assert labels((ROOT / "docs" / "accuracy.svg").read_text("utf-8")) == [
+        results.share(score_["exact"], score_["decided"])
+        if score_["decided"] > score_["silent"]
+        else "silent"
+        for method in results.METHODS
+        for score_ in (each[method] for each in scores if each)
+    ]

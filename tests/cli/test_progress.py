@@ -104,6 +104,12 @@ class TestOnATerminal:
     def test_in_a_pipe(self, terminal, path, run):
         assert terminal("nodes", path, streams=("out",)).raw == run("nodes", path).out
 
+    def test_it_is_on_standard_error(self, terminal, path):
+        """What is piped on has nothing of it, and the terminal has nothing of what is piped on."""
+        shown = terminal("nodes", path, streams=("err",))
+        assert has_line(shown)
+        assert "".join(shown.screen()) == ""
+
     def test_an_error_stands_alone(self, terminal, path):
         shown = terminal("nodes", path, "nothing", columns=30)
         assert has_line(shown)

@@ -33,6 +33,8 @@ def test_demo_prints_the_tree_and_ends_with_its_report(run):
 
 def test_the_report_of_a_demo_that_is_kept_lies_beside_it(demo, run):
     assert demo.with_name("demo.report.html").exists()
+    told = run("demo", "-o", "again.onnx").out.splitlines()[-1]
+    assert told == "again.report.html"
     os.mkdir("kept.report.html")  # where it cannot be written, the demo is as it was
     ran = run("demo", "-o", "kept.onnx")
     assert ran.code == 0

@@ -463,13 +463,21 @@ class TestThePage:
 
     TEXT = PAGE.read_text(encoding="utf-8")
     ROWS = re.findall(
-        r"^\| `htp ([a-z]+)` \| (.*?) \| ?(.*?) ?\| ?`?(.*?)`? ?\|$", TEXT, re.MULTILINE
+        r"^\| \[`htp ([a-z]+)`\]\(.*?\) \| (.*?) \| ?(.*?) ?\| ?`?(.*?)`? ?\|$", TEXT, re.MULTILINE
     )
+    LINKS = re.findall(r"^\| \[`htp ([a-z]+)`\]\((.*?)\) \|", TEXT, re.MULTILINE)
 
     def test_every_command_stands_there(self):
         listed = [(name, what) for name, what, _, _ in self.ROWS]
         told = {name: command.get_short_help_str(200) for name, command in app.commands.items()}
         assert listed == sorted(told.items())
+
+    @pytest.mark.parametrize(("name", "link"), LINKS)
+    def test_each_has_a_page_that_shows_how_it_is_used(self, name, link):
+        page, _, _ = link.partition("#")
+        text = (PAGE.parent / (page or PAGE.name)).read_text(encoding="utf-8")
+        lines = [line for line in text.splitlines() if not line.startswith("|")]
+        assert [line for line in lines if re.search(rf"htp {name}\b", line)]
 
     def test_schemas(self):
         told = {name: schema for name, _, _, schema in self.ROWS if schema}

@@ -8,6 +8,8 @@ import htp
 from htp.comparing.diff import Diff
 from htp.comparing.row import DiffRow
 from htp.exported import Exported, Exports
+from htp.profiling.kernels import Kernel, OwnedKernel
+from htp.profiling.result import Profile
 from htp.proving.bisect import Bisection
 from htp.proving.measure import Measure
 from htp.proving.overflow import Overflow, OverflowRow
@@ -67,6 +69,15 @@ def verification(paths, wrong=1):
     return Verification(rows, lost, None, 1, tuple(paths))
 
 
+def profile(tagged, texts):
+    """Each node of a file took a millisecond; whatever is told of it is one of these texts."""
+    kernels = [
+        OwnedKernel(Kernel(text, text, 1e-3, 1.0, text), tag, exact=not at, nodes=(at,))
+        for at, ((_, tag), text) in enumerate(zip(tagged.nodes(), texts))
+    ]
+    return Profile(tagged.file, kernels, 1, texts[0], tuple(texts))
+
+
 def results(paths):
     """A result of every kind, of modules with these paths."""
     # A file that says half a surrogate is not read; other results may hold what nobody wrote.
@@ -92,6 +103,7 @@ def results(paths):
             *(tuple(paths), (tuple(paths),), 3, 4, numbers, numbers, Tolerance(0, 0), False),
             *(tuple(paths), tuple(paths)),
         ),
+        "profile": profile(tagged, paths),
         "diff": Diff(tuple(differing), tuple(paths), 3, (), (1, 1), ("", "")),
         "exports": Exports([Exported(path, path, "fx", "fx", reason=path) for path in paths]),
     }
