@@ -477,6 +477,14 @@ FIXTURES_ON = json.loads((ROOT / "tests" / "tools" / "models.json").read_text("u
 """Whose exports the tools of ``tests/tools/`` rewrite."""
 
 REWRITERS = ROOT / "constraints" / "tools" / "rewriters.txt"
+RECIPES = ROOT / "constraints" / "tools" / "recipes.txt"
+"""The tools that docs/recipes.md names, and all that they need beside the torch tried there."""
+
+
+def pinned_in(path: Path) -> List[str]:
+    """The packages that a file of pins names."""
+    lines = path.read_text("utf-8").splitlines()
+    return [line.partition("==")[0] for line in lines if "==" in line]
 
 
 def fixtures_on(pins: Pins) -> None:
@@ -507,9 +515,8 @@ for _pins in PINS:
 def tools(session: nox.Session) -> None:
     """What real tools make of the models in FOLDER, and how right the carried tags are."""
     with disposable(session):
-        names = [line.partition("==")[0] for line in REWRITERS.read_text("utf-8").split("\n")[1:]]
         built = wheel(session)
-        session.install("-c", str(REWRITERS), *filter(None, names), f"htp-onnx @ {built.as_uri()}")
+        session.install("-c", str(REWRITERS), *pinned_in(REWRITERS), f"htp-onnx @ {built.as_uri()}")
         run_tools(session)
 
 
@@ -523,6 +530,19 @@ def tools_optimum(session: nox.Session) -> None:
         test = nox.project.dependency_groups(GROUPS, "libraries")
         install(session, OPTIMUM, *OPTIMUM.versions, *test)
         run_tools(session, "--tools", "optimum")
+
+
+@nox.session(python=python_of(RECIPES), tags=["once"])
+def recipes(session: nox.Session) -> None:
+    """Each snippet of docs/recipes.md with the tool that it is for; one that is skipped fails."""
+    tried = next(pins for pins in PINS if pins.release == FIXTURES_ON[-1])
+    with disposable(session):
+        test = nox.project.dependency_groups(GROUPS, "libraries")
+        install(session, tried._replace(path=RECIPES), *pinned_in(RECIPES), *test)
+        session.run(
+            *("pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)),
+            *("--no-skips", *session.posargs, str(ROOT / "tests" / "use" / "test_recipes.py")),
+        )
 
 
 def run_tools(session: nox.Session, *options: str) -> None:

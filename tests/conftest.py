@@ -1,4 +1,7 @@
-"""``--results FILE`` writes what the run found, for ``compat_matrix.md``."""
+"""``--results FILE`` writes what the run found, for ``compat_matrix.md``.
+
+With ``--no-skips`` a test that is skipped fails: what it needs was to be there.
+"""
 
 import collections
 import datetime as dt
@@ -19,6 +22,7 @@ OUTCOMES = ("passed", "failed", "xfailed", "skipped")
 
 def pytest_addoption(parser):
     parser.addoption("--results", metavar="FILE", help="write the results of this run as JSON")
+    parser.addoption("--no-skips", action="store_true", help="a test that is skipped fails")
 
 
 def pytest_configure(config):
@@ -26,6 +30,8 @@ def pytest_configure(config):
     if path:
         writes = not hasattr(config, "workerinput")
         config.pluginmanager.register(Results(os.path.abspath(path), writes), "htp-results")
+    if config.getoption("--no-skips"):
+        config.pluginmanager.register(NoSkips(), "htp-no-skips")
 
 
 def pytest_collection_modifyitems(items):
@@ -52,6 +58,25 @@ def nothing_is_compiled_yet():
     dynamo = sys.modules.get("torch._dynamo")  # most files never load it, and some have no torch
     if dynamo is not None:
         dynamo.reset()
+
+
+class NoSkips:
+    """Makes each skip a failure that says why, of a test and of a whole file."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self):
+        return failed_if_skipped((yield))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self):
+        return failed_if_skipped((yield))
+
+
+def failed_if_skipped(report):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = report.longrepr[2]
+    return report
 
 
 class Results:

@@ -102,7 +102,7 @@ def test_the_other_sessions(sessions):
         *("tests", "lint", "typing", "matrix", "docs", "bench", "demo"),
         *("package", "new-release"),
         *("accuracy", "fuzz", "fuzz-files", "bench-reading", "libraries", "annotate"),
-        *("tools", "tools-optimum", "propagation", "planted", "zoo", "extract", "look"),
+        *("tools", "tools-optimum", "propagation", "planted", "zoo", "extract", "look", "recipes"),
     }
 
 
@@ -144,6 +144,19 @@ def test_the_tools_are_pinned_exactly():
     assert first in {f"# python {pin.python}" for pin in ALL}
     assert all(line.count("==") == 1 for line in rest)
     assert not any(line.startswith("torch==") for line in rest)
+
+
+def test_the_tools_of_the_recipes_are_pinned_beside_the_torch_that_they_are_tried_on():
+    path = ROOT / "constraints" / "tools" / "recipes.txt"
+    models = json.loads((ROOT / "tests" / "tools" / "models.json").read_text("utf-8"))
+    tried = {pin.release: pin for pin in ALL}[models["releases"][-1]]
+    first, *rest = path.read_text("utf-8").splitlines()
+    assert first == f"# python {tried.python}"
+    assert all(line.count("==") == 1 for line in rest)
+    pinned = dict(line.split("==") for line in rest)
+    assert set(tried.companions) | {"torch"} <= set(pinned)
+    others = {name for name in pinned if tried.versions.get(name, pinned[name]) != pinned[name]}
+    assert others == {"networkx", "numpy"}  # NNCF wants older ones
 
 
 def test_what_people_look_at_is_pinned_exactly():

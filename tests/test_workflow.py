@@ -87,7 +87,7 @@ def test_what_is_run_once():
 
 def test_the_checks_that_need_one_machine_are_among_them(outputs):
     once = {job["session"] for job in outputs["once"]}
-    assert once == {"lint", "typing", "docs", "look", "package"}
+    assert once == {"lint", "typing", "docs", "look", "package", "recipes"}
 
 
 def test_a_matrix_without_jobs_fails(monkeypatch, capsys):

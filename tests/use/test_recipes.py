@@ -155,7 +155,8 @@ def names(source, request, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = {"feeds": feeds, "source": request.node.callspec.params["source"]}
     run(INTRODUCTION, found)
-    return found
+    yield found
+    found.clear()  # the functions in it hold it: what tools left in it goes while nothing may warn
 
 
 def run(section, names):
