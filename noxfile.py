@@ -230,7 +230,7 @@ def typing(session: nox.Session) -> None:
     session.run("mypy", *session.posargs)
 
 
-@nox.session(python=NEWEST_PYTHON)
+@nox.session(python=NEWEST_PYTHON, tags=["once"])
 def tests(session: nox.Session) -> None:
     """The whole suite on the newest torch that the Python at hand can have."""
     with disposable(session):
@@ -688,7 +688,7 @@ def bench_reading(session: nox.Session) -> None:
     run_benchmark(session, "reading")
 
 
-@nox.session(python=NEWEST_PYTHON)
+@nox.session(python=NEWEST_PYTHON, tags=["once"])
 def demo(session: nox.Session) -> None:
     """Export a small transformer with HTP, print its module tree and write a report of it."""
     kept = ROOT / "build" / "demo.onnx"  # a temporary folder would go with the environment
