@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+import htp
+
 # Elsewhere than in that session nothing here is run, nor can be read.
 collect_ignore_glob = [] if find_spec("playwright") else ["test_*.py"]
 
@@ -73,3 +75,21 @@ def picture(tmp_path):
         return path
 
     return taken
+
+
+@pytest.fixture
+def opened(open_page, watch, tmp_path):
+    """``opened(model, results=...)``: the page of a model, open and under watch."""
+
+    def opening(made, size=(1280, 800), scheme="light", before=None, **more):
+        path = tmp_path / "report.html"
+        htp.report(made, path, name="small.onnx", **more)
+        watch.allow(path.as_uri())
+        page = open_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        if before:
+            before(page)
+        page.goto(path.as_uri())
+        page.locator(".tree .row[aria-level]").first.wait_for()
+        return page
+
+    return opening

@@ -17,24 +17,6 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 PATHS = ["encoder.0.query", "encoder.0", "encoder.1"]
 
 
-@pytest.fixture
-def opened(open_page, watch, tmp_path):
-    """``opened(model, results=...)``: the page of a model, open and under watch."""
-
-    def opening(made, size=(1280, 800), scheme="light", before=None, **more):
-        path = tmp_path / "report.html"
-        htp.report(made, path, name="small.onnx", **more)
-        watch.allow(path.as_uri())
-        page = open_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-        if before:
-            before(page)
-        page.goto(path.as_uri())
-        page.locator(".tree .row[aria-level]").first.wait_for()
-        return page
-
-    return opening
-
-
 def names(page):
     """The names of the rows that are drawn, each set in by its level."""
     rows = page.locator(".body .row")

@@ -14,21 +14,9 @@ pytestmark = pytest.mark.look
 
 
 @pytest.fixture
-def opened(open_page, watch, tmp_path):
-    """``opened(model, "encoder.*")``: a page and the parts it links, open and under watch."""
-
-    def opening(made, *cut, **more):
-        path = tmp_path / "pages" / "report.html"
-        path.parent.mkdir()
-        parts = tmp_path / "parts" if cut else None
-        htp.report(made, path, name="small.onnx", extract=cut, parts=parts, **more)
-        watch.allow(path.as_uri())
-        page = open_page(viewport={"width": 1280, "height": 800})
-        page.goto(path.as_uri())
-        page.locator(".tree .row[aria-level]").first.wait_for()
-        return page
-
-    return opening
+def with_parts(opened, tmp_path):
+    """``with_parts(model, "encoder.*")``: the page, which links the parts that are cut out."""
+    return lambda made, *cut: opened(made, extract=cut, parts=tmp_path / "parts")
 
 
 def choose(page, path):
@@ -51,8 +39,8 @@ def row(page, name):
 # the link of a part
 
 
-def test_the_part_is_there_behind_its_link(opened, watch, tmp_path):
-    page = opened(small(), "encoder.*.query")
+def test_the_part_is_there_behind_its_link(with_parts, watch, tmp_path):
+    page = with_parts(small(), "encoder.*.query")
     choose(page, "encoder.1.query")
     link = page.get_by_role("link", name="The part as a file")
     address = link.evaluate("element => element.href")
@@ -70,9 +58,9 @@ def test_the_part_is_there_behind_its_link(opened, watch, tmp_path):
     expect(page.get_by_role("link")).to_have_count(0)
 
 
-def test_of_each_call_it_is_told(opened):
+def test_of_each_call_it_is_told(with_parts):
     """Nothing reads what the first call computes."""
-    page = opened(small(), "encoder.0.norm@0", "encoder.0.norm@1")
+    page = with_parts(small(), "encoder.0.norm@0", "encoder.0.norm@1")
     choose(page, "encoder.0.norm")
     panel = page.locator(".panel")
     assert panel.get_by_role("link").all_inner_texts() == ["The part as a file (call 1)"]
@@ -80,16 +68,16 @@ def test_of_each_call_it_is_told(opened):
     expect(panel.locator(".remark", has_text=why)).to_have_count(1)
 
 
-def test_why_there_is_no_part_is_told(opened):
+def test_why_there_is_no_part_is_told(with_parts):
     calls = [["", "m.Net", 0, 0], ["drop", "m.Dropout", 0, 1]]
     made = model([node("Relu", "x", "y", "r", "")], [value("x", 1)], [value("y", 1)], calls=calls)
-    page = opened(made, "drop")
+    page = with_parts(made, "drop")
     choose(page, "drop")
     expect(page.locator(".panel")).to_contain_text("It could not be cut out: ")
     expect(page.get_by_role("link")).to_have_count(0)
 
 
-def test_a_hostile_name_chooses_no_address(opened, tmp_path):
+def test_a_hostile_name_chooses_no_address(with_parts, tmp_path):
     names = [
         "../../evil",
         "javascript:window.ran=1",
@@ -98,7 +86,7 @@ def test_a_hostile_name_chooses_no_address(opened, tmp_path):
         "</a><b>",
         "\u202e",
     ]
-    page = opened(hostile(names), "*")
+    page = with_parts(hostile(names), "*")
     page.locator(".tree").focus()
     seen = set()
     for key in ["Home", *["ArrowDown"] * 40]:
